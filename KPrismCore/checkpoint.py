@@ -1,0 +1,240 @@
+"""Checkpoint files: one safetensors file that describes itself, and the authors' `.pth` files.
+
+Nothing that is read here can run code: safetensors holds numbers only, and `.pth` files are read with
+`weights_only=True`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from KPrismCore.atomic import atomic_path
+from KPrismCore.catalogue import Catalogue, load_catalogue
+from KPrismCore.errors import CheckpointError
+from KPrismCore.network.authors import from_authors
+from KPrismCore.network.config import AUTHORS, KPrismConfig
+from KPrismCore.network.kprism import KPrism
+from KPrismCore.preprocess import Preprocessing
+
+FORMAT_VERSION = 1
+PAPER_CLASSES = Path(__file__).resolve().parents[1] / "Resources" / "Classes" / "kprism-paper.csv"
+_PREFIX = "kprism."
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a user has to know of a checkpoint before trusting it."""
+
+    name: str = "unnamed"
+    description: str = ""
+    intended_use: str = "Research only. Not for clinical use."
+    limits: str = ""
+    modalities: tuple[str, ...] = ()
+    licence: str = ""
+    data: tuple[Mapping[str, str], ...] = ()
+    training: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ModelCard:
+        """Inverse of `dataclasses.asdict`; fields of later versions are left out."""
+        known = {name: value for name, value in values.items() if name in cls.__dataclass_fields__}
+        fixed: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in known.items()}
+        return cls(**fixed)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Weights in our names, and all that is needed to use them."""
+
+    config: KPrismConfig
+    weights: Mapping[str, Tensor]
+    catalogue: Catalogue
+    preprocessing: Preprocessing
+    card: ModelCard
+    notes: tuple[str, ...] = ()
+
+    def build(self) -> KPrism:
+        """The network with these weights, in evaluation mode.
+
+        Raises:
+            CheckpointError: the weights do not fit the configuration.
+        """
+        with torch.device("meta"):
+            network = KPrism(self.config)
+        report = compare(network.state_dict(), self.weights)
+        if report:
+            raise CheckpointError(
+                f"The weights of '{self.card.name}' do not fit their network:\n{report}\n",
+                "Use a checkpoint made for this configuration.",
+            )
+        network = KPrism(self.config)
+        network.load_state_dict(dict(self.weights), strict=True)
+        return network.eval()
+
+
+def compare(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], most: int = 8) -> str:
+    """A readable list of missing, unexpected and wrongly shaped entries; empty where all fit."""
+    wrong = [
+        f"{name} is {tuple(found[name].shape)}, not {tuple(value.shape)}"
+        for name, value in expected.items()
+        if name in found and found[name].shape != value.shape
+    ]
+    kinds = {
+        "missing": [name for name in expected if name not in found],
+        "unexpected": [name for name in found if name not in expected],
+        "wrong shape": wrong,
+    }
+    lines = []
+    for kind, names in kinds.items():
+        if names:
+            more = f" and {len(names) - most} more" if len(names) > most else ""
+            lines.append(f"  {kind} ({len(names)}): {', '.join(names[:most])}{more}")
+    return "\n".join(lines)
+
+
+def save_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
+    """Write a checkpoint; an existing file is replaced only when the new one is complete.
+
+    Raises:
+        OutputFileError: the file cannot be written.
+    """
+    described = {
+        "format_version": FORMAT_VERSION,
+        "config": checkpoint.config.to_dict(),
+        "catalogue": checkpoint.catalogue.to_list(),
+        "preprocessing": checkpoint.preprocessing.to_dict(),
+        "card": asdict(checkpoint.card),
+        "notes": list(checkpoint.notes),
+    }
+    metadata = {_PREFIX + name: json.dumps(value, ensure_ascii=False) for name, value in described.items()}
+    weights = {name: value.detach().cpu().contiguous() for name, value in checkpoint.weights.items()}
+    with atomic_path(path) as temporary:
+        save_file(weights, temporary, metadata=metadata)
+
+
+def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
+    """Read one of our checkpoints, or an official `.pth` file with the paper's catalogue.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, unsafe, of a newer format or of another kind.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise CheckpointError(
+            f"There is no checkpoint {file}.", "Check the name, or leave it out for the default."
+        )
+    if file.suffix.lower() in (".pth", ".pt"):
+        return read_official(file)
+    try:
+        with safe_open(str(file), framework="pt") as stream:
+            metadata = stream.metadata() or {}
+            weights = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 - no iterator
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(
+            f"{file} is not a complete safetensors file ({error}).", "Copy or download it again."
+        ) from error
+    return _described(file, weights, metadata)
+
+
+def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The description of one of our checkpoints, without its weights.
+
+    Raises:
+        CheckpointError: as for `read_checkpoint`.
+    """
+    try:
+        with safe_open(str(path), framework="pt") as stream:
+            return _parse(Path(path), stream.metadata() or {})
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"{path} is not a complete safetensors file ({error}).", "Copy it again."
+        ) from error
+
+
+def _parse(file: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
+    if _PREFIX + "config" not in metadata:
+        raise CheckpointError(
+            f"{file} is a safetensors file, but not a K-Prism checkpoint.",
+            "Name a file made by `train` or `convert`.",
+        )
+    try:
+        values = {
+            k.removeprefix(_PREFIX): json.loads(v) for k, v in metadata.items() if k.startswith(_PREFIX)
+        }
+    except json.JSONDecodeError as error:
+        raise CheckpointError(f"The description in {file} is damaged ({error}).", "Copy it again.") from error
+    if int(values.get("format_version", 0)) > FORMAT_VERSION:
+        raise CheckpointError(f"{file} was made by a newer version.", "Update KPrismSlicer.")
+    return values
+
+
+def _described(file: Path, weights: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Checkpoint:
+    values = _parse(file, metadata)
+    return Checkpoint(
+        config=KPrismConfig.from_dict(values["config"]),
+        weights=weights,
+        catalogue=Catalogue.from_list(values.get("catalogue", [])),
+        preprocessing=Preprocessing.from_dict(values.get("preprocessing", {})),
+        card=ModelCard.from_dict(values.get("card", {})),
+        notes=tuple(values.get("notes", ())),
+    )
+
+
+def read_official(path: str | os.PathLike[str], catalogue: Catalogue | None = None) -> Checkpoint:
+    """Read a checkpoint of the authors: a state dict, alone or under "model", with or without "module.".
+
+    Raises:
+        CheckpointError: the file cannot be read, could run code, or holds other entries.
+    """
+    file = Path(path)
+    state = _official_state(file)
+    weights, report = from_authors(state, AUTHORS)
+    if report.unexpected:
+        raise CheckpointError(
+            f"{file} holds {len(report.unexpected)} entries that are not of the K-Prism network, such as "
+            f"{', '.join(report.unexpected[:4])}.",
+            "Name a checkpoint of the authors' training.",
+        )
+    notes = [f"{len(report.ignored)} entries that no mode of the network uses were left out."]
+    if report.click_mlp_filled:
+        notes.append(
+            "The click MLP is not in official checkpoints (their code draws a random one at every call); "
+            "it was filled with default initial values from a fixed seed."
+        )
+    return Checkpoint(
+        config=AUTHORS,
+        weights=weights,
+        catalogue=catalogue or load_catalogue(PAPER_CLASSES),
+        preprocessing=Preprocessing(quantise=True),
+        card=ModelCard(name=file.stem, description="Official K-Prism checkpoint, converted."),
+        notes=tuple(notes),
+    )
+
+
+def _official_state(file: Path) -> dict[str, Tensor]:
+    try:
+        loaded = torch.load(file, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"{file} was refused: it holds more than numbers and could run code; nothing of it was run.",
+            "Ask its maker for a file with the state dict only.",
+        ) from error
+    except (OSError, RuntimeError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise CheckpointError(f"{file} is not a readable .pth file.", "Copy or download it again.") from error
+    state = loaded.get("model", loaded) if isinstance(loaded, dict) else None
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise CheckpointError(f"{file} holds no state dict.", "Name a checkpoint of the authors' training.")
+    return state

@@ -1,0 +1,53 @@
+"""`kprism.py export`: make a checkpoint file of a training run."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+
+from KPrismCore.checkpoint import ModelCard
+from KPrismCore.errors import InputFileError
+from KPrismCore.training.export import LIMIT_MEGABYTES, read_card, recalibrated, run_checkpoint, write_export
+from KPrismCore.training.packs import read_packs
+from KPrismCore.training.recalibrate import BATCHES
+
+
+def export(
+    run: Annotated[Path, typer.Argument(help="Folder of the training run.")],
+    out: Annotated[Path, typer.Argument(help="The .safetensors file to write.")],
+    card: Annotated[Path | None, typer.Option(help="Model card (TOML).")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="The training data; with it the normalisation statistics are taken anew."),
+    ] = None,
+    batches: Annotated[int, typer.Option(help="Batches for these statistics.")] = BATCHES,
+    metrics: Annotated[Path | None, typer.Option(help="report.json of `evaluate`, for the card.")] = None,
+    limit: Annotated[float, typer.Option(help="Largest size allowed, in MB.")] = LIMIT_MEGABYTES,
+    threads: Annotated[int, typer.Option(help="Processor threads.")] = 1,
+) -> None:
+    """Write the averaged weights of a run with configuration, classes, preprocessing and model card."""
+    torch.set_num_threads(threads)
+    described = read_card(card) if card else replace(ModelCard(), name=out.stem)
+    results = _summary(metrics) if metrics else None
+    checkpoint = run_checkpoint(run, described, results)
+    if data is not None:
+        size = checkpoint.config.input_size
+        checkpoint = recalibrated(checkpoint, read_packs(data, size), run, batches)
+    megabytes = write_export(out, checkpoint, limit)
+    print(f"{out}: {megabytes:.1f} MB, {checkpoint.card.training['steps']} steps")
+
+
+def _summary(path: Path) -> dict[str, Any]:
+    """The means of an evaluation, without its single sets."""
+    try:
+        summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["summary"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputFileError(
+            f"{path} is not a report of `evaluate` ({error}).", "Name its report.json."
+        ) from error
+    return summary

@@ -1,0 +1,254 @@
+"""`kprism.py segment`: segment an image from classes, references and clicks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from KPrismCore.commands.console import reported, say
+from KPrismCore.commands.segment_inputs import (
+    ReferenceSource,
+    VoxelClick,
+    check_output,
+    parse_click,
+    parse_modality,
+    parse_reference,
+    parse_slices,
+    parse_window,
+)
+from KPrismCore.errors import PromptError, ReferenceMismatchError
+from KPrismCore.labelmaps import WrittenSegmentation
+from KPrismCore.predictor import DEFAULT_MODEL, MAX_REFERENCES, Model, Predictor, load_model
+from KPrismCore.preprocess import Range
+from KPrismCore.prompts import Click
+from KPrismCore.references import DEFAULT_COUNT
+from KPrismCore.session import AnnotationSession, SliceResult
+from KPrismCore.slices import KINDS, SlicePlane
+from KPrismCore.volumes import Volume, read_segmentation, read_volume, resample_mask_onto
+
+
+@dataclass(frozen=True)
+class Request:
+    """All that was asked for; see the options of `segment`."""
+
+    volume: Path
+    output: Path
+    classes: tuple[str, ...]
+    references: tuple[ReferenceSource, ...]
+    clicks: tuple[VoxelClick, ...]
+    slices: str | None
+    plane: str | None
+    frame: int | None
+    modality: str | None
+    window: Range | None
+    overwrite: bool
+
+    @property
+    def has_object(self) -> bool:
+        """Whether a class or references say what to look for on every slice."""
+        return bool(self.classes or self.references)
+
+
+@reported
+def segment(
+    volume: Annotated[
+        Path, typer.Argument(help="Image: .nrrd, .nii.gz, .mha, DICOM (file or folder), picture.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Result: .seg.nrrd, .nii.gz, .nii, .nrrd or .mha.")
+    ],
+    class_: Annotated[
+        list[str] | None, typer.Option("--class", help="Class to find; repeat for several.")
+    ] = None,
+    reference: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="VOLUME=SEGMENTATION[:SEGMENT], an example; repeatable. VOLUME may be the image itself."
+        ),
+    ] = None,
+    click: Annotated[
+        list[str] | None, typer.Option(help="I,J,K,+ inside or I,J,K,- outside; repeatable.")
+    ] = None,
+    slices: Annotated[str | None, typer.Option(help="FIRST:LAST from 0, both included; else all.")] = None,
+    plane: Annotated[str | None, typer.Option(help=f"{', '.join(KINDS)}; by default as acquired.")] = None,
+    model: Annotated[
+        str, typer.Option(help="Name of a shipped model, or a checkpoint file.")
+    ] = DEFAULT_MODEL,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    frame: Annotated[int | None, typer.Option(help="Time point of a 4-D image, from 0.")] = None,
+    modality: Annotated[str | None, typer.Option(help="CT, MR, ... where the file does not say it.")] = None,
+    window: Annotated[str | None, typer.Option(help="LOW,HIGH: values that become black and white.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing result.")] = False,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Processor threads; measured by default.")
+    ] = None,
+) -> None:
+    """Segment an image from classes, references and clicks, in any combination.
+
+    A class or references are applied to all slices (or those given), clicks to their own slice.
+    """
+    request = Request(
+        volume=volume,
+        output=output,
+        classes=tuple(class_ or ()),
+        references=tuple(map(parse_reference, reference or ())),
+        clicks=tuple(map(parse_click, click or ())),
+        slices=slices,
+        plane=plane,
+        frame=frame,
+        modality=parse_modality(modality),
+        window=parse_window(window),
+        overwrite=overwrite,
+    )
+    _check_request(request)
+    loaded = load_model(model, device)
+    if threads:
+        torch.set_num_threads(threads)
+    run(request, loaded)
+
+
+def run(request: Request, model: Model) -> WrittenSegmentation:
+    """Carry out a request; everything is checked before the network is asked.
+
+    Raises:
+        KPrismError: an input cannot be used, or the result cannot be written; nothing is written then.
+    """
+    began = time.perf_counter()
+    for name in request.classes:
+        model.catalogue.by_name(name)
+    session = _session(request, Predictor(model, say))
+    clicks = [session.locate(click.ijk, click.positive) for click in request.clicks]
+    planes = _planes(request, session, clicks)
+    _say_once([*model.notes, *(text for one in session.segments for text in session.warnings(one))], "Note: ")
+    confidence: list[float] = []
+    with _progress() as bar:
+        task = bar.add_task("", total=len(planes) * len(session.segments) + len(clicks))
+        for result in _compute(session, planes if request.has_object else [], clicks):
+            bar.advance(task)
+            if result.after.any() and result.confidence is not None:
+                confidence.append(result.confidence)
+        bar.update(task, total=bar.tasks[0].completed)
+    written = session.export(request.output, overwrite=request.overwrite)
+    _report(session, planes, confidence, written, time.perf_counter() - began, model)
+    return written
+
+
+def _check_request(request: Request) -> None:
+    if not (request.has_object or request.clicks):
+        raise PromptError("There is nothing to go by.", "Add --class, --reference or --click.")
+    several = len(dict.fromkeys(request.classes)) > 1
+    if several and (request.references or request.clicks):
+        raise PromptError(
+            f"Clicks and references show one object, but {len(request.classes)} classes are asked for.",
+            "Ask for one class, or leave clicks and references out.",
+        )
+    files = [one for source in request.references for one in (source.volume, source.segmentation)]
+    check_output(request.output, request.overwrite, [request.volume, *files])
+
+
+def _session(request: Request, predictor: Predictor) -> AnnotationSession:
+    volume = read_volume(request.volume, request.frame)
+    if request.modality:
+        volume = replace(volume, modality=request.modality)
+    session = AnnotationSession(
+        predictor, volume, window=request.window, plane_kind=request.plane, history_bytes=0
+    )
+    for name in dict.fromkeys(predictor.model.catalogue.by_name(name).name for name in request.classes):
+        session.new_segment(class_name=name)
+    if not request.classes:
+        session.new_segment()
+    count = max(1, min(DEFAULT_COUNT, MAX_REFERENCES // max(1, len(request.references))))
+    for source in request.references:
+        _add_reference(session, source, request, count)
+    return session
+
+
+def _add_reference(session: AnnotationSession, source: ReferenceSource, request: Request, count: int) -> None:
+    same = source.volume.exists() and source.volume.samefile(request.volume)
+    volume: Volume = session.volume if same else read_volume(source.volume)
+    if volume.modality is None:
+        volume = replace(volume, modality=session.volume.modality)
+    mask, geometry, name = read_segmentation(source.segmentation, source.segment)
+    if not mask.any():
+        raise ReferenceMismatchError(
+            f"'{name}' in {source.segmentation} is empty.", "Choose another segment."
+        )
+    moved = resample_mask_onto(mask, geometry, volume.geometry)
+    if not moved.any():
+        raise ReferenceMismatchError(
+            f"'{name}' in {source.segmentation} lies outside {source.volume}.",
+            "Use a segmentation of that image.",
+        )
+    session.add_reference(volume, moved, count=count, name=name)
+    if not request.classes:
+        session.current.name = name
+
+
+def _planes(
+    request: Request, session: AnnotationSession, clicks: list[tuple[SlicePlane, Click]]
+) -> list[SlicePlane]:
+    """The slices to segment: those asked for, where there is a class or a reference, and those clicked on."""
+    asked = parse_slices(request.slices, session.volume.geometry, session.plane_kind)
+    clicked = dict.fromkeys(plane for plane, _ in clicks)
+    return list(dict.fromkeys([*(asked if request.has_object else []), *clicked]))
+
+
+def _compute(
+    session: AnnotationSession, planes: list[SlicePlane], clicks: list[tuple[SlicePlane, Click]]
+) -> Iterator[SliceResult]:
+    for progress in session.predict_range(planes, list(session.segments)):
+        if progress.result:
+            yield progress.result
+    for plane, click in clicks:
+        yield session.add_click(plane, click)
+
+
+def _progress() -> Progress:
+    return Progress(
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("slices"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+
+
+def _report(
+    session: AnnotationSession,
+    planes: list[SlicePlane],
+    confidence: list[float],
+    written: WrittenSegmentation,
+    seconds: float,
+    model: Model,
+) -> None:
+    for identifier, one in session.segments.items():
+        filled = sum(bool(plane.read_mask(one.voxels).any()) for plane in planes)
+        volume = session.millilitres(identifier)
+        print(f"{one.name}: {volume:.1f} ml, found on {filled} of {len(planes)} {session.plane_kind} slices")
+        if not filled:
+            say(f"Note: '{one.name}' was not found.")
+    if confidence:
+        print(f"Confidence: {np.mean(confidence):.2f} on average, ")
+    print(f"Wrote {written.path} in {seconds:.1f} s with {model.card.name} on {model.device}")
+    if written.colour_table:
+        print(f"Wrote {written.colour_table}, the names and colours")
+    _say_once(list(written.warnings), "Note: ")
+
+
+def _say_once(sentences: list[str], before: str) -> None:
+    for sentence in dict.fromkeys(sentences):
+        say(before + sentence)
+
+
+if __name__ == "__main__":
+    typer.run(segment)

@@ -1,0 +1,68 @@
+"""`kprism.py verify`: our network against the golden files of the authors' code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from KPrismCore.errors import CheckpointError, InputFileError
+from KPrismCore.network.golden import CaseResult, cases, golden_network, run_case, use_folding
+from KPrismCore.network.recipe import read_manifest
+
+MANIFEST = "state_dict_manifest.json"
+PATHS = {"fast": True, "plain": False}
+
+
+def verify(
+    golden: Annotated[Path, typer.Argument(help="Folder of golden files.")],
+    manifest: Annotated[
+        Path | None, typer.Option(help="The state dict manifest; by default near the folder.")
+    ] = None,
+) -> None:
+    """Regenerate the golden weights, run every case on both paths, and print the differences."""
+    description, _ = read_manifest(manifest or _find_manifest(golden))
+    console, table, failed = Console(), _table(), 0
+    network, seed = None, None
+    for case in cases(golden):
+        if network is None or case.seed != seed:
+            network, seed = golden_network(description, case.seed), case.seed
+        results = {}
+        for name, folding in PATHS.items():
+            use_folding(network, folding)
+            results[name] = run_case(network, case)
+        table.add_row(case.name, str(case.seed), *(text for name in PATHS for text in _cells(results[name])))
+        console.print(f"{case.name}: " + ", ".join(f"{name} {results[name].largest:.1e}" for name in PATHS))
+        failed += not all(result.passed for result in results.values())
+    console.print(table)
+    if failed:
+        raise CheckpointError(
+            f"{failed} cases are outside the tolerances.",
+            "This network would not give the authors' results; report it.",
+        )
+    console.print("All cases are within the tolerances (spec section 21), on both paths.")
+
+
+def _find_manifest(golden: Path) -> Path:
+    for place in (golden / MANIFEST, golden.parent / MANIFEST):
+        if place.is_file():
+            return place
+    raise InputFileError(f"There is no {MANIFEST} in or beside {golden}.", "Name it with --manifest.")
+
+
+def _table() -> Table:
+    table = Table(title="Difference to the authors' logits (largest, RMS / deviation) and mask pixels")
+    table.add_column("case")
+    table.add_column("seed", justify="right")
+    for name in PATHS:
+        for column in ("largest", "RMS", "mask"):
+            table.add_column(f"{name} {column}", justify="right")
+    return table
+
+
+def _cells(result: CaseResult) -> tuple[str, str, str]:
+    colour = "green" if result.passed else "red"
+    return f"[{colour}]{result.largest:.1e}[/]", f"{result.rms_share:.1e}", str(result.mask_bits)

@@ -1,0 +1,62 @@
+"""Where the network runs: the device, and the number of processor threads."""
+
+from __future__ import annotations
+
+import time
+from functools import lru_cache
+
+import torch
+
+from KPrismCore.errors import DeviceError
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The device of this name; "auto" prefers a CUDA GPU, then Apple's, then the processor.
+
+    Raises:
+        DeviceError: there is no such device on this machine.
+    """
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if available[kind]))
+    kind = name.split(":")[0]
+    if kind not in available:
+        raise DeviceError(
+            f"There is no kind of device called '{name}'.", f"Choose one of {', '.join(DEVICES)}."
+        )
+    if not available[kind]:
+        raise DeviceError(f"This machine has no usable {name} device.", "Choose auto or cpu.")
+    return torch.device(name)
+
+
+@lru_cache(maxsize=1)
+def measured_threads() -> int:
+    """The number of threads that is fastest now, from a measurement of about a fifth of a second.
+
+    More threads can lose to one on a busy machine: many small products then wait for each other.
+    """
+    original = torch.get_num_threads()
+    candidates = sorted({1, max(1, original // 2), original})
+    if len(candidates) == 1:
+        return original
+    image, weight = torch.randn(1, 64, 96, 96), torch.randn(64, 64, 3, 3)
+    tokens, matrix = torch.randn(60, 96), torch.randn(96, 2304)
+    seconds: dict[int, float] = {}
+    try:
+        for count in candidates:
+            torch.set_num_threads(count)
+            seconds[count] = min(_trial(image, weight, tokens, matrix) for _ in range(4))
+    finally:
+        torch.set_num_threads(original)
+    return min(seconds, key=lambda count: seconds[count])
+
+
+def _trial(image: torch.Tensor, weight: torch.Tensor, tokens: torch.Tensor, matrix: torch.Tensor) -> float:
+    begin = time.perf_counter()
+    with torch.inference_mode():
+        torch.nn.functional.conv2d(image, weight, padding=1)
+        for _ in range(20):
+            (tokens @ matrix).softmax(-1)
+    return time.perf_counter() - begin

@@ -1,0 +1,1 @@
+"""The launcher behind kprism.py: makes the environment, then runs a command. Standard library only."""

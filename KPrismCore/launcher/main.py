@@ -1,0 +1,190 @@
+"""The launcher's own options and commands; every other command goes to KPrismCore."""
+
+from __future__ import annotations
+
+import os
+import platform
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from KPrismCore.launcher.console import LauncherError, format_bytes, say
+from KPrismCore.launcher.environment import Environment
+from KPrismCore.launcher.installer import Sources, free_bytes, has_nvidia_gpu
+
+ROOT = Path(__file__).resolve().parents[2]
+INTERRUPTED = 130
+
+HELP = """\
+Usage: python3 kprism.py [OPTIONS] COMMAND [ARGUMENTS]
+K-Prism: promptable segmentation of medical images. The first start installs what it needs into .venv.
+
+Commands:
+  demo       segment a real chest CT by class, references and clicks
+  segment    segment an image from a class, reference images or clicks
+  train      train a model
+  evaluate   measure a model on a data set
+  verify     compare the network with the authors' golden files
+  convert    convert a checkpoint of the authors
+  info       describe a checkpoint
+  export     make a checkpoint of a training run
+  bench      measure speed
+  test       run all tests; arguments go to pytest (test -k geometry)
+  setup      only make the environment
+  diagnose   print versions, devices and free space for a problem report
+'python3 kprism.py COMMAND --help' explains a command.
+
+Options (before the command, or after setup):
+  --wheels FOLDER        install from a folder of wheels, without a network
+  --torch-index ADDRESS  also look for PyTorch on this package index (or set KPRISM_TORCH_INDEX).
+                         On Linux the ordinary index offers PyTorch with CUDA, about 3 GB; without an
+                         NVIDIA GPU give the CPU index named on the installation page of PyTorch.
+                         On Windows give its CUDA index to use an NVIDIA GPU.
+  --recreate             make the environment anew
+"""
+
+
+@dataclass
+class Options:
+    """The launcher's own options as given."""
+
+    wheels: str | None = None
+    torch_index: str | None = None
+    recreate: bool = False
+    help: bool = False
+
+    def sources(self) -> Sources:
+        """Return where to install from.
+
+        Raises:
+            LauncherError: the folder of wheels is absent or empty.
+        """
+        wheels = Path(self.wheels).expanduser().resolve() if self.wheels else None
+        if wheels and not any(wheels.glob("*.whl")):
+            raise LauncherError(f"There are no wheels in {self.wheels}.", "Name a folder with .whl files.", 2)
+        return Sources(wheels, self.torch_index or os.environ.get("KPRISM_TORCH_INDEX"))
+
+
+def main(arguments: list[str]) -> int:
+    """Run the launcher; return the exit code."""
+    try:
+        return run(arguments)
+    except LauncherError as error:
+        say(f"\n{error.cause}\n{error.remedy}")
+        return error.code
+    except OSError as error:
+        say(f"\nA file of the environment cannot be used: {error.strerror or error}.")
+        say("Check that the disk is not full and that this folder can be written to, then try again.")
+        return 1
+
+
+def run(arguments: list[str]) -> int:
+    """Carry out one command line.
+
+    Raises:
+        LauncherError: an option is wrong or the environment cannot be made.
+    """
+    options = Options()
+    rest = take_options(arguments, options)
+    if rest[:1] == ["setup"]:
+        rest = ["setup", *take_options(rest[1:], options)]
+        if len(rest) > 1:
+            raise LauncherError(f"setup does not know '{rest[1]}'.", "See 'python3 kprism.py --help'.", 2)
+    if options.help or not (rest or options.recreate or options.wheels):
+        print(HELP, end="")
+        return 0
+    environment = Environment(ROOT)
+    if rest[:1] == ["diagnose"]:
+        return diagnose(environment)
+    prepare(environment, options)
+    if rest[:1] == ["test"]:
+        return replace_process([environment.python, "-m", "pytest", *rest[1:]], ROOT)
+    if rest in ([], ["setup"]):
+        say("The environment is complete.")
+        return 0
+    return replace_process([environment.python, ROOT / "KPrismCore" / "launcher" / "run_core.py", *rest])
+
+
+def take_options(arguments: list[str], options: Options) -> list[str]:
+    """Store the leading launcher options; return what follows them.
+
+    Raises:
+        LauncherError: an option is unknown or lacks its value.
+    """
+    waiting = list(arguments)
+    while waiting and waiting[0].startswith("-"):
+        name, equals, value = waiting.pop(0).partition("=")
+        if name in ("--wheels", "--torch-index"):
+            if not equals and not waiting:
+                raise LauncherError(f"{name} needs a value.", "See 'python3 kprism.py --help'.", 2)
+            setattr(options, name[2:].replace("-", "_"), value if equals else waiting.pop(0))
+        elif name == "--recreate":
+            options.recreate = True
+        elif name in ("-h", "--help"):
+            options.help = True
+        else:
+            raise LauncherError(f"The launcher has no option {name}.", "See 'python3 kprism.py --help'.", 2)
+    return waiting
+
+
+def prepare(environment: Environment, options: Options) -> None:
+    """Make the environment complete; a request to terminate stops pip as Ctrl-C does."""
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        environment.prepare(options.sources(), options.recreate)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def interrupt(number: int, frame: FrameType | None) -> None:
+    """Signal handler: do as if Ctrl-C had been pressed."""
+    raise KeyboardInterrupt
+
+
+def replace_process(command: list[str | Path], folder: Path | None = None) -> int:
+    """Become the command, so that signals, terminal and exit code are its own; KPrismCore is importable.
+
+    Windows cannot replace a process; there the command runs as a child.
+    """
+    arguments = [str(part) for part in command]
+    variables = dict(os.environ)
+    variables.pop("PYTHONHOME", None)
+    variables["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), variables.get("PYTHONPATH"))))
+    if folder:
+        os.chdir(folder)
+    if sys.platform != "win32":
+        sys.stdout.flush()
+        os.execve(arguments[0], arguments, variables)
+    return wait_for_child(subprocess.Popen(arguments, env=variables))
+
+
+def wait_for_child(child: subprocess.Popen[bytes]) -> int:
+    """Return the exit code of a child that receives Ctrl-C from the terminal itself; 130 if that ended it."""
+    interrupted = False
+    while True:
+        try:
+            code = child.wait()
+        except KeyboardInterrupt:
+            interrupted = True
+        else:
+            return INTERRUPTED if interrupted and code != 0 else code
+
+
+def diagnose(environment: Environment) -> int:
+    """Print what a problem report needs; no paths, names of users or data."""
+    complete = environment.is_complete()
+    print(f"Python           {platform.python_version()} ({platform.python_implementation()})")
+    print(f"System           {platform.platform()}")
+    print(f"Processors       {os.cpu_count()}")
+    print(f"NVIDIA driver    {'yes' if has_nvidia_gpu() else 'no'}")
+    print(f"Free disk        {format_bytes(free_bytes(ROOT))}")
+    state = "complete" if complete else "not complete: run python3 kprism.py setup"
+    print(f"Environment      {state}", flush=True)
+    if not complete:
+        return 0
+    return subprocess.run(
+        [environment.python, "-I", ROOT / "KPrismCore" / "launcher" / "probe.py"]
+    ).returncode

@@ -1,0 +1,28 @@
+"""Print what PyTorch finds; run with the environment's Python by `kprism.py diagnose`."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+
+PACKAGES = ("numpy", "SimpleITK", "safetensors", "monai")
+
+
+def main() -> None:
+    """Print the versions of the main packages and the devices."""
+    import torch
+
+    print(f"torch            {torch.__version__}, {torch.get_num_threads()} threads")
+    print(f"CUDA             {torch.version.cuda or 'not in this build'}")
+    for index in range(torch.cuda.device_count()):
+        device = torch.cuda.get_device_properties(index)
+        print(f"GPU {index}            {device.name}, {device.total_memory / 1e9:.1f} GB")
+    print(f"Apple GPU        {'yes' if torch.backends.mps.is_available() else 'no'}")
+    for package in PACKAGES:
+        try:
+            print(f"{package:<16} {version(package)}")
+        except PackageNotFoundError:
+            print(f"{package:<16} not installed")
+
+
+if __name__ == "__main__":
+    main()

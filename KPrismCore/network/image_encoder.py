@@ -1,0 +1,60 @@
+"""The two convolutional encoders: of the image, and of a reference image with its mask."""
+
+from __future__ import annotations
+
+import itertools
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from KPrismCore.network.config import KPrismConfig
+from KPrismCore.network.layers import BasicBlock, TransBlock
+
+
+class ImageEncoder(nn.Module):
+    """Convolutions with attention to a reduced grid. Spec section 2.
+
+    `forward` takes (B, 3, S, S) and returns one map per stage, from stride 1 to the coarsest.
+    """
+
+    def __init__(self, config: KPrismConfig) -> None:
+        super().__init__()
+        channels = config.encoder_channels
+        self.stem = stem(3, config)
+        stages: list[nn.Module] = []
+        for index, attention in enumerate(config.encoder_attention):
+            blocks: list[nn.Module] = [BasicBlock(channels[index], channels[index + 1], 2)]
+            if attention:
+                blocks.append(TransBlock(channels[index + 1], config.encoder_heads, config.attention_grid))
+            stages.append(nn.Sequential(*blocks))
+        self.stages = nn.ModuleList(stages)
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        maps = [self.stem(image)]
+        for stage in self.stages:
+            maps.append(stage(maps[-1]))
+        return maps
+
+
+class MaskEncoder(nn.Module):
+    """Encoder of a reference: image and binary mask (B, 4, S, S) to one map per stage. Spec section 3."""
+
+    def __init__(self, config: KPrismConfig) -> None:
+        super().__init__()
+        channels = config.encoder_channels
+        self.stem = stem(4, config)
+        pairs = itertools.pairwise(channels)
+        self.stages = nn.ModuleList([BasicBlock(before, after) for before, after in pairs])
+
+    def forward(self, image_and_mask: Tensor) -> list[Tensor]:
+        maps = [self.stem(image_and_mask)]
+        for stage in self.stages:
+            maps.append(stage(functional.max_pool2d(maps[-1], 2)))
+        return maps
+
+
+def stem(channels_in: int, config: KPrismConfig) -> nn.Sequential:
+    """Blocks at full resolution."""
+    channels = config.encoder_channels[0]
+    inputs = (channels_in, *[channels] * (config.stem_blocks - 1))
+    return nn.Sequential(*(BasicBlock(before, channels) for before in inputs))

@@ -1,0 +1,235 @@
+"""Mixture-of-Experts attention and feed-forward layers. Paper section 3.3, spec section 7.
+
+The attention has three ways to the same numbers. `plain` is the obvious one and the oracle of the
+tests. Where one side has few tokens, projections of the many pixels are folded into them: the
+arithmetic falls to about tokens * heads / width of it, and the result differs by rounding only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+# A folded product costs tokens * heads against a width of projections; measured break-even on CPUs
+FOLD_LIMIT = 1.0
+
+
+class MoEAttention(nn.Module):
+    """LN(x + sum_e gate_e(x) * MHA_e(placed x, placed memory, memory)), placed = with its position.
+
+    Tokens are (B, L, C). Expert weights are stacked on the first axis.
+    """
+
+    def __init__(self, width: int, heads: int, experts: int) -> None:
+        super().__init__()
+        self.width, self.heads, self.experts, self.depth = width, heads, experts, width // heads
+        self.in_weight = nn.Parameter(torch.empty(experts, 3 * width, width))
+        self.in_bias = nn.Parameter(torch.zeros(experts, 3 * width))
+        self.out_weight = nn.Parameter(torch.empty(experts, width, width))
+        self.out_bias = nn.Parameter(torch.zeros(experts, width))
+        self.gate = nn.Linear(width, experts)
+        self.norm = nn.LayerNorm(width)
+        self.use_folding = True
+        for expert in range(experts):
+            nn.init.xavier_uniform_(self.in_weight[expert])
+            nn.init.xavier_uniform_(self.out_weight[expert])
+        nn.init.xavier_uniform_(self.gate.weight)
+
+    def forward(
+        self,
+        x: Tensor,
+        placed: Tensor,
+        memory: Tensor,
+        placed_memory: Tensor,
+        blocked: Tensor | None = None,
+        key_bias: Tensor | None = None,
+    ) -> Tensor:
+        """Attend from x (B, Lq, C) to memory (B, Lk, C).
+
+        Args:
+            placed: x with its position, for the queries; the gate sees x without it.
+            placed_memory: memory with its position, for the keys; the values are without it.
+            blocked: (B, Lq, Lk) bool, True where a query may not look; no row may be all True.
+            key_bias: (B, Lk) added to the logits: the logarithm of how often a key stands there.
+        """
+        gates = functional.softmax(self.gate(x), dim=-1)
+        attended = self.path(x.shape[1], memory.shape[1])(
+            placed, placed_memory, memory, gates, blocked, key_bias
+        )
+        return functional.layer_norm(x + attended, (self.width,), self.norm.weight, self.norm.bias)
+
+    def path(self, length_q: int, length_k: int) -> Callable[..., Tensor]:
+        """The cheapest way for these lengths."""
+        if self.use_folding and min(length_q, length_k) * self.heads <= FOLD_LIMIT * self.width:
+            return self.fold_queries if length_q < length_k else self.fold_keys
+        return self.plain
+
+    def plain(
+        self,
+        queries: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        gates: Tensor,
+        blocked: Tensor | None,
+        key_bias: Tensor | None,
+    ) -> Tensor:
+        """Multi-head attention of each expert in turn: (B, Lq, C)."""
+        result = torch.zeros_like(queries)
+        for expert in range(self.experts):
+            parts = zip((queries, keys, values), self._in_weights(), self._in_biases(), strict=True)
+            q, k, v = (self._heads(functional.linear(x, w[expert], b[expert])) for x, w, b in parts)
+            logits = q @ k.transpose(-1, -2) * self.depth**-0.5
+            logits = _masked(logits, blocked, key_bias)
+            attended = (logits.softmax(-1) @ v).transpose(1, 2).flatten(2)
+            output = functional.linear(attended, self.out_weight[expert], self.out_bias[expert])
+            result = result + gates[..., expert, None] * output
+        return result
+
+    def fold_queries(
+        self,
+        queries: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        gates: Tensor,
+        blocked: Tensor | None,
+        key_bias: Tensor | None,
+    ) -> Tensor:
+        """Few queries: key projections move into them, value projections after the pooling.
+
+        The key bias of the projection is the same for all keys and leaves the softmax unchanged.
+        """
+        batch, count, _ = queries.shape
+        wq, wk, wv = (self._per_head(w) for w in self._in_weights())
+        bq, _, bv = self._in_biases()
+        q = torch.matmul(queries.reshape(1, batch * count, -1), wq.transpose(1, 2)) + bq.reshape(
+            -1, 1, self.depth
+        )
+        folded = torch.matmul(q * self.depth**-0.5, wk)  # (E*H, B*n, C)
+        folded = folded.view(-1, batch, count, self.width).transpose(0, 1).reshape(batch, -1, self.width)
+        logits = torch.matmul(folded, keys.transpose(1, 2)).view(batch, -1, count, keys.shape[1])
+        weights = _masked(logits, blocked, key_bias).softmax(-1)
+        pooled = torch.matmul(weights.view(batch, -1, keys.shape[1]), values)
+        pooled = (
+            pooled.view(batch, -1, count, self.width).transpose(0, 1).reshape(-1, batch * count, self.width)
+        )
+        attended = torch.matmul(pooled, wv.transpose(1, 2)) + bv.reshape(-1, 1, self.depth)
+        attended = (
+            attended.view(self.experts, self.heads, batch * count, self.depth).transpose(1, 2).flatten(2)
+        )
+        outputs = torch.baddbmm(self.out_bias[:, None], attended, self.out_weight.transpose(1, 2))
+        return torch.einsum("ebnc,bne->bnc", outputs.view(self.experts, batch, count, self.width), gates)
+
+    def fold_keys(
+        self,
+        queries: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        gates: Tensor,
+        blocked: Tensor | None,
+        key_bias: Tensor | None,
+    ) -> Tensor:
+        """Few keys: query projections move into them, output projections into the values."""
+        batch, count, _ = keys.shape
+        wq, wk, wv = (self._per_head(w) for w in self._in_weights())
+        bq, bk, bv = (b.reshape(-1, 1, self.depth) for b in self._in_biases())
+        k = torch.matmul(keys.reshape(1, batch * count, -1), wk.transpose(1, 2)) + bk
+        k = k * self.depth**-0.5
+        folded = torch.matmul(k, wq).view(-1, batch, count, self.width).transpose(0, 1)
+        offset = (k * bq).sum(-1).view(-1, batch, count).transpose(0, 1)
+        if key_bias is not None:
+            offset = offset + key_bias[:, None]
+        folded, offset = folded.reshape(batch, -1, self.width), offset.reshape(batch, -1, 1)
+        logits = torch.baddbmm(offset, folded, queries.transpose(1, 2)).view(
+            batch, -1, count, queries.shape[1]
+        )
+        if blocked is not None:
+            logits = logits.masked_fill_(blocked.transpose(1, 2)[:, None], float("-inf"))
+        weights = logits.softmax(2).view(batch, self.experts, -1, queries.shape[1])
+        weights = (weights * gates.transpose(1, 2)[:, :, None]).view(batch, -1, queries.shape[1])
+        v = torch.matmul(values.reshape(1, batch * count, -1), wv.transpose(1, 2)) + bv
+        wo = self.out_weight.view(self.experts, self.width, self.heads, self.depth).permute(0, 2, 3, 1)
+        outputs = torch.matmul(v, wo.reshape(-1, self.depth, self.width))
+        outputs = outputs.view(-1, batch, count, self.width).transpose(0, 1).reshape(batch, -1, self.width)
+        return torch.matmul(weights.transpose(1, 2), outputs) + gates @ self.out_bias
+
+    def _in_weights(self) -> tuple[Tensor, ...]:
+        return self.in_weight.chunk(3, dim=1)
+
+    def _in_biases(self) -> tuple[Tensor, ...]:
+        return self.in_bias.chunk(3, dim=1)
+
+    def _per_head(self, weight: Tensor) -> Tensor:
+        """(E, C, C) -> (E*H, d, C)."""
+        return weight.reshape(self.experts * self.heads, self.depth, self.width)
+
+    def _heads(self, x: Tensor) -> Tensor:
+        """(B, L, C) -> (B, H, L, d)."""
+        return x.unflatten(-1, (self.heads, self.depth)).transpose(1, 2)
+
+
+def _masked(logits: Tensor, blocked: Tensor | None, key_bias: Tensor | None) -> Tensor:
+    """Apply the key bias (B, Lk) and the blocked pairs (B, Lq, Lk) to fresh logits (B, any, Lq, Lk)."""
+    if key_bias is not None:
+        logits = logits + key_bias[:, None, None]
+    if blocked is not None:
+        logits = logits.masked_fill_(blocked[:, None], float("-inf"))
+    return logits
+
+
+class SelfAttention(nn.Module):
+    """LN(x + MHA(x + position, x + position, x)) among the prompt tokens. Spec section 7c."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.width, self.heads = width, heads
+        self.in_weight = nn.Parameter(torch.empty(3 * width, width))
+        self.in_bias = nn.Parameter(torch.zeros(3 * width))
+        self.out = nn.Linear(width, width)
+        self.norm = nn.LayerNorm(width)
+        nn.init.xavier_uniform_(self.in_weight)
+        nn.init.xavier_uniform_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, x: Tensor, position: Tensor, key_bias: Tensor | None = None) -> Tensor:
+        placed = x + position
+        parts = zip((placed, placed, x), self.in_weight.chunk(3), self.in_bias.chunk(3), strict=True)
+        q, k, v = (
+            functional.linear(part, w, b).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for part, w, b in parts
+        )
+        logits = _masked(q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5, None, key_bias)
+        attended = (logits.softmax(-1) @ v).transpose(1, 2).flatten(2)
+        result: Tensor = self.norm(x + self.out(attended))
+        return result
+
+
+class MoEFeedForward(nn.Module):
+    """LN(x + sum_e gate_e(x) * FFN_e(x)), FFN = Linear-ReLU-Linear. Spec section 7d."""
+
+    def __init__(self, width: int, hidden: int, experts: int) -> None:
+        super().__init__()
+        self.weight1 = nn.Parameter(torch.empty(experts, hidden, width))
+        self.bias1 = nn.Parameter(torch.empty(experts, hidden))
+        self.weight2 = nn.Parameter(torch.empty(experts, width, hidden))
+        self.bias2 = nn.Parameter(torch.empty(experts, width))
+        self.gate = nn.Linear(width, experts)
+        self.norm = nn.LayerNorm(width)
+        for expert in range(experts):
+            nn.init.xavier_uniform_(self.weight1[expert])
+            nn.init.xavier_uniform_(self.weight2[expert])
+        nn.init.xavier_uniform_(self.gate.weight)
+        nn.init.uniform_(self.bias1, -(width**-0.5), width**-0.5)
+        nn.init.uniform_(self.bias2, -(hidden**-0.5), hidden**-0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, count, width = x.shape
+        gates = functional.softmax(self.gate(x), dim=-1)
+        tokens = x.reshape(1, batch * count, width).expand(self.weight1.shape[0], -1, -1)
+        hidden = functional.relu(torch.baddbmm(self.bias1[:, None], tokens, self.weight1.transpose(1, 2)))
+        outputs = torch.baddbmm(self.bias2[:, None], hidden, self.weight2.transpose(1, 2))
+        mixed = torch.einsum("ebnc,bne->bnc", outputs.view(-1, batch, count, width), gates)
+        result: Tensor = self.norm(x + mixed)
+        return result

@@ -1,0 +1,80 @@
+"""Prompts as tensors: what the network is told about the object besides the image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class ClickSet:
+    """Clicks of a batch, in pixels of the network input.
+
+    points: (B, N, 2) float, (row, column); the centre of the first pixel is (0, 0).
+    labels: (B, N) int64; 1 positive, 0 negative, -1 absent (padding).
+    rounds: (B,) int64 rounds of clicking so far, for the authors' checkpoints, whose shorter group of
+        clicks is filled with dummies up to this number; by default one round for each column.
+    """
+
+    points: Tensor
+    labels: Tensor
+    rounds: Tensor | None = None
+
+    def count(self, label: int) -> Tensor:
+        """(B,) number of clicks with this label."""
+        return (self.labels == label).sum(1)
+
+    def round_count(self) -> Tensor:
+        """(B,) rounds of clicking."""
+        return (
+            torch.full_like(self.labels[:, 0], self.labels.shape[1]) if self.rounds is None else self.rounds
+        )
+
+
+@dataclass(frozen=True)
+class ReferenceFeatures:
+    """Encoded references of a batch; independent of the image to segment.
+
+    keys, values: (B, R, C, h, w) of the coarsest level; summaries: (B, R, levels, summaries, width).
+    """
+
+    keys: Tensor
+    values: Tensor
+    summaries: Tensor
+
+    @staticmethod
+    def concatenate(parts: list[ReferenceFeatures]) -> ReferenceFeatures:
+        """Join references that were encoded one by one."""
+        return ReferenceFeatures(
+            *(torch.cat([getattr(p, name) for p in parts], 1) for name in ("keys", "values", "summaries"))
+        )
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """All that is known about the object. Every sample of a batch has the same kinds of prompts.
+
+    class_index: (B,) int64, 1-based; previous: (B, 1, S, S) probability of the mask so far.
+    """
+
+    class_index: Tensor | None = None
+    clicks: ClickSet | None = None
+    references: ReferenceFeatures | None = None
+    previous: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class ImageFeatures:
+    """Everything the decoder needs of an image, computed once per slice.
+
+    query: (B, C, h, w) the coarsest map, compared with references; levels: per decoder level, coarse
+    to fine, (B, width, h, w) projected maps with their position code; fine: (B, C, S/2, S/2) or None.
+    summaries: those of the references that `levels[0]` was read out from, or None.
+    """
+
+    query: Tensor
+    levels: tuple[Tensor, ...]
+    fine: Tensor | None = None
+    summaries: Tensor | None = None

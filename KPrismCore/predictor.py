@@ -1,0 +1,377 @@
+"""One 2-D image, its prompts, and the mask: the stateless face of the network."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from KPrismCore.catalogue import Catalogue
+from KPrismCore.checkpoint import Checkpoint, ModelCard, read_checkpoint
+from KPrismCore.device import choose_device, measured_threads
+from KPrismCore.errors import (
+    CheckpointError,
+    DeviceError,
+    ImageContentError,
+    PromptError,
+    ReferenceMismatchError,
+)
+from KPrismCore.letterbox import Letterbox, Rounding, network_input
+from KPrismCore.network.kprism import KPrism
+from KPrismCore.network.layers import resize
+from KPrismCore.network.prompts import ClickSet, ImageFeatures, Prompts, ReferenceFeatures
+from KPrismCore.preprocess import Preprocessing, Range, intensity_range, to_unit
+from KPrismCore.prompts import Click
+
+DEFAULT_MODEL = "kprism-small"
+MAX_REFERENCES = 9
+_MODELS = Path(__file__).resolve().parents[1] / "Resources" / "Models"
+Result = TypeVar("Result")
+
+
+@dataclass
+class Model:
+    """A network on its device, with the description of its checkpoint."""
+
+    network: KPrism
+    device: torch.device
+    catalogue: Catalogue
+    preprocessing: Preprocessing
+    card: ModelCard
+    notes: tuple[str, ...] = ()
+
+    @property
+    def input_size(self) -> int:
+        """Side of the network's square input in pixels."""
+        return self.network.config.input_size
+
+    def to(self, device: torch.device) -> None:
+        """Move the network."""
+        self.network.to(device)
+        self.device = device
+
+
+@dataclass
+class Features:
+    """An encoded image (H, W), for any number of predictions.
+
+    `matched` keeps the features read out from the references used last.
+    """
+
+    letterbox: Letterbox
+    image: ImageFeatures
+    modality: str | None
+    matched: tuple[ReferenceFeatures, ImageFeatures] | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the image."""
+        return self.letterbox.height, self.letterbox.width
+
+    @property
+    def bytes(self) -> int:
+        """Memory of the tensors, for bounded caches."""
+        return _bytes(self.image) + (_bytes(self.matched[1]) if self.matched else 0)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A mask (H, W) bool, its probability (H, W) float32, and how sure the model is.
+
+    confidence: the Dice that mask and probability have with each other, 0 to 1: the score to expect if
+    the probabilities are right. square: the probability (1, 1, S, S) in the network's frame, which can be
+    given back as the previous mask without a loss.
+    """
+
+    mask: NDArray[np.bool_]
+    probability: NDArray[np.float32]
+    confidence: float
+    square: Tensor
+
+
+def load_model(name_or_path: str | os.PathLike[str] = DEFAULT_MODEL, device: str = "auto") -> Model:
+    """Load a shipped model by name or any checkpoint by path.
+
+    Args:
+        name_or_path: "kprism-small", or a `.safetensors` or official `.pth` file.
+        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+
+    Raises:
+        CheckpointError: there is no such model, or its file cannot be used.
+        DeviceError: there is no such device.
+    """
+    place = choose_device(device)
+    checkpoint = read_checkpoint(_find(name_or_path))
+    if place.type == "cpu" and "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(measured_threads())
+    return model_of(checkpoint, place)
+
+
+def model_of(checkpoint: Checkpoint, device: torch.device) -> Model:
+    """The checkpoint's network on a device; where its memory does not suffice, on the processor."""
+    network = checkpoint.build().for_inference()
+    notes = list(checkpoint.notes)
+    try:
+        network.to(device)
+    except torch.OutOfMemoryError:
+        notes.append(f"The memory of {device} does not suffice; the processor is used instead.")
+        device = torch.device("cpu")
+        network.to(device)
+    return Model(
+        network, device, checkpoint.catalogue, checkpoint.preprocessing, checkpoint.card, tuple(notes)
+    )
+
+
+def _find(name_or_path: str | os.PathLike[str]) -> Path:
+    path = Path(name_or_path)
+    shipped = sorted(file.stem for file in _MODELS.glob("*.safetensors"))
+    if path.suffix or path.exists():
+        return path
+    if path.name in shipped:
+        return _MODELS / f"{path.name}.safetensors"
+    known = f", or one of: {', '.join(shipped)}" if shipped else "; no model is shipped in Resources/Models"
+    raise CheckpointError(f"There is no model called '{name_or_path}'.", f"Name a checkpoint file{known}.")
+
+
+class Predictor:
+    """Encodes images and references, and predicts masks from prompts. Keeps nothing between calls.
+
+    Args:
+        model: from `load_model`.
+        notify: called with a sentence when the predictor had to leave the GPU.
+    """
+
+    def __init__(self, model: Model, notify: Callable[[str], None] | None = None) -> None:
+        self.model = model
+        self._notify = notify or (lambda _sentence: None)
+
+    def encode(
+        self,
+        image: NDArray[Any],
+        modality: str | None = None,
+        *,
+        spacing: tuple[float, float] = (1.0, 1.0),
+        value_range: Range | None = None,
+    ) -> Features:
+        """Encode a 2-D image once for all its prompts.
+
+        Args:
+            image: (H, W) or (H, W, 3), any numeric type.
+            modality: "CT", "MR", ...; decides how intensities are mapped, see `preprocess`.
+            spacing: mm between rows and between columns.
+            value_range: the values that become black and white, such as those of a whole volume.
+
+        Raises:
+            ImageContentError: NaN, one pixel, or a shape that is no image.
+        """
+        prepared, letterbox = self._prepare(image, modality, spacing, value_range)
+        features = self._run(lambda: self.model.network.encode_image(prepared[None].to(self.model.device)))
+        return Features(letterbox, features, modality)
+
+    def encode_references(
+        self,
+        references: Sequence[tuple[NDArray[Any], NDArray[Any]]],
+        modality: str | None = None,
+        *,
+        spacing: tuple[float, float] = (1.0, 1.0),
+        value_range: Range | None = None,
+    ) -> ReferenceFeatures:
+        """Encode 1 to 9 references, each an image and a mask (H, W) of the object on it.
+
+        Raises:
+            ReferenceMismatchError: no reference, too many, an empty mask, or a mask of another size.
+            ImageContentError: as for `encode`.
+        """
+        if not 1 <= len(references) <= MAX_REFERENCES:
+            raise ReferenceMismatchError(
+                f"{len(references)} references were given.", f"Give 1 to {MAX_REFERENCES} references."
+            )
+        images, masks = [], []
+        for image, mask in references:
+            _require_reference(image, mask)
+            prepared, letterbox = self._prepare(image, modality, spacing, value_range, reference=True)
+            images.append(prepared)
+            masks.append(letterbox.mask(torch.from_numpy(np.ascontiguousarray(mask > 0)).float())[None])
+        return self._run(
+            lambda: self.model.network.encode_references(
+                torch.stack(images)[None].to(self.model.device),
+                torch.stack(masks)[None].to(self.model.device),
+            )
+        )
+
+    def predict(
+        self,
+        features: Features,
+        class_name: str | None = None,
+        references: ReferenceFeatures | None = None,
+        clicks: Sequence[Click] = (),
+        previous_mask: NDArray[Any] | Prediction | None = None,
+    ) -> Prediction:
+        """Predict the mask of one object from any combination of prompts.
+
+        Args:
+            class_name: a name or synonym of the model's catalogue.
+            references: from `encode_references`.
+            clicks: in pixels of the encoded image, oldest first.
+            previous_mask: the mask so far (H, W), bool or probability, or the last prediction.
+
+        Raises:
+            PromptError: no class, reference or click.
+            UnknownClassError: the class is not in the catalogue.
+            ClickOutsideError: a click is outside the image.
+        """
+        if class_name is None and references is None and not clicks:
+            raise PromptError("There is nothing to go by.", "Choose a class, add a reference, or click.")
+        index = None if class_name is None else self._class_index(class_name)
+        click_set, previous = self._click_set(features, clicks), self._previous(features, previous_mask)
+
+        def decode() -> Tensor:
+            image = features.image if references is None else self._matched(features, references)
+            place = self.model.device
+            prompts = Prompts(
+                None if index is None else torch.tensor([index], device=place),
+                None if click_set is None else _to(click_set, place),
+                None,
+                None if previous is None else previous.to(place),
+            )
+            return self.model.network.decode(_to(image, place), prompts)[-1]
+
+        logits = self._run(decode).float()
+        return self._prediction(features.letterbox, resize(logits, self.model.input_size).sigmoid().cpu())
+
+    def _prediction(self, letterbox: Letterbox, square: Tensor) -> Prediction:
+        probability = letterbox.restore(square)[0, 0].numpy()
+        mask = probability > 0.5
+        return Prediction(mask, probability, confidence(mask, probability), square)
+
+    def _prepare(
+        self,
+        image: NDArray[Any],
+        modality: str | None,
+        spacing: tuple[float, float],
+        value_range: Range | None,
+        *,
+        reference: bool = False,
+    ) -> tuple[Tensor, Letterbox]:
+        settings = self.model.preprocessing
+        _require_image(image)
+        found = value_range or intensity_range(image, modality, settings=settings)
+        # the authors scale queries and references by different rules; their checkpoints expect both
+        rounding: Rounding = "round" if reference and settings.quantise else "truncate"
+        height, width = image.shape[:2]
+        size, smooth = self.model.input_size, not settings.quantise
+        letterbox = Letterbox(height, width, size, spacing, rounding, antialias=smooth)
+        return network_input(to_unit(image, found), letterbox, settings), letterbox
+
+    def _class_index(self, class_name: str) -> int:
+        entry = self.model.catalogue.by_name(class_name)
+        if not entry.trained:
+            raise PromptError(
+                f"This model was not trained for '{entry.name}'.", "Use references or clicks instead."
+            )
+        return entry.index
+
+    def _click_set(self, features: Features, clicks: Sequence[Click]) -> ClickSet | None:
+        if not clicks:
+            return None
+        for click in clicks:
+            click.require_inside(*features.shape)
+        places = torch.tensor([(click.x, click.y) for click in reversed(clicks)], dtype=torch.float64)
+        points = features.letterbox.points_to_network(places)
+        if self.model.network.config.authors_rules:
+            points = points.round().clamp(0, self.model.input_size - 1)
+        labels = torch.tensor([[int(click.positive) for click in reversed(clicks)]])
+        return ClickSet(points[None], labels)
+
+    def _previous(self, features: Features, previous: NDArray[Any] | Prediction | None) -> Tensor | None:
+        if previous is None or isinstance(previous, Prediction):
+            return None if previous is None else previous.square
+        if previous.shape != features.shape:
+            raise PromptError(
+                f"The previous mask has {previous.shape} pixels, the image {features.shape}.",
+                "Give a mask of this image.",
+            )
+        return features.letterbox.image(
+            torch.from_numpy(np.ascontiguousarray(previous, dtype=np.float32))[None, None]
+        )
+
+    def _matched(self, features: Features, references: ReferenceFeatures) -> ImageFeatures:
+        if features.matched is None or features.matched[0] is not references:
+            place = self.model.device
+            image = self.model.network.with_references(_to(features.image, place), _to(references, place))
+            features.matched = references, image
+        return features.matched[1]
+
+    def _run(self, compute: Callable[[], Result]) -> Result:
+        """Run on the model's device; out of its memory, on the processor from now on."""
+        try:
+            return self._compute(compute)
+        except torch.OutOfMemoryError as error:
+            if self.model.device.type == "cpu":
+                raise DeviceError(
+                    "The memory does not suffice.", "Close other programs or use a smaller model."
+                ) from error
+            self._notify(f"The memory of {self.model.device} does not suffice; going on with the processor.")
+        torch.cuda.empty_cache()
+        self.model.to(torch.device("cpu"))
+        return self._compute(compute)
+
+    def _compute(self, compute: Callable[[], Result]) -> Result:
+        cuda = self.model.device.type == "cuda"
+        with (
+            torch.inference_mode(),
+            torch.autocast("cuda", torch.bfloat16, enabled=cuda and torch.cuda.is_bf16_supported()),
+        ):
+            return compute()
+
+
+def confidence(mask: NDArray[np.bool_], probability: NDArray[np.float32]) -> float:
+    """Dice of a mask with its probabilities; for an empty mask, one minus the largest probability."""
+    if not mask.any():
+        return float(1 - probability.max())
+    return float(2 * probability[mask].sum() / (probability.sum() + mask.sum()))
+
+
+def _require_image(image: NDArray[Any]) -> None:
+    if image.ndim not in (2, 3) or min(image.shape[:2]) < 1 or image.shape[0] * image.shape[1] < 2:
+        raise ImageContentError(f"An array of shape {image.shape} is not a 2-D image.", "Choose one slice.")
+    if not np.isfinite(image).all():
+        raise ImageContentError("The image holds NaN or infinite values.", "Replace them by numbers.")
+
+
+def _require_reference(image: NDArray[Any], mask: NDArray[Any]) -> None:
+    if mask.shape != image.shape[:2]:
+        raise ReferenceMismatchError(
+            f"A reference's mask has {mask.shape} pixels, its image {image.shape[:2]}.",
+            "Use the mask of that image.",
+        )
+    if not (mask > 0).any():
+        raise ReferenceMismatchError(
+            "A reference's mask is empty.", "Choose a slice on which the object is marked."
+        )
+
+
+def _to(value: Any, device: torch.device) -> Any:
+    """Tensors, and dataclasses and tuples of tensors, on a device."""
+    if isinstance(value, Tensor):
+        return value.to(device)
+    if isinstance(value, tuple):
+        return tuple(_to(item, device) for item in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{item.name: _to(getattr(value, item.name), device) for item in fields(value)})
+    return value
+
+
+def _bytes(value: Any) -> int:
+    if isinstance(value, Tensor):
+        return value.element_size() * value.nelement()
+    if isinstance(value, tuple):
+        return sum(_bytes(item) for item in value)
+    return sum(_bytes(getattr(value, item.name)) for item in fields(value)) if is_dataclass(value) else 0

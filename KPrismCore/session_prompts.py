@@ -1,0 +1,135 @@
+"""What a segment is: its class and its references, as part of a session."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from KPrismCore.errors import PromptError
+from KPrismCore.references import (
+    DEFAULT_COUNT,
+    Reference,
+    best_slices,
+    check_references,
+    reference_from_image,
+    references_from_volume,
+)
+from KPrismCore.session_base import Array, SessionBase, default_plane_kind
+from KPrismCore.slices import Plane
+from KPrismCore.volumes import Volume
+
+Item = TypeVar("Item")
+
+
+class DescribedSession(SessionBase):
+    """Adds the prompts that hold for all slices of a segment; see `session` for the errors all acts share."""
+
+    def set_class(self, name: str | None, segment: str | None = None) -> None:
+        """Say of which class a segment is, by a name or synonym; None for none. No mask changes yet.
+
+        Raises:
+            UnknownClassError: it is not in the catalogue; the remedy names near matches.
+        """
+        entry = self.engine.entry(name)
+        owner = self._open(segment)
+        chosen = entry.name if entry else None
+        if chosen != owner.state.class_name:
+            self._change("class", owner, replace(owner.state, class_name=chosen))
+
+    def references(self, segment: str | None = None) -> tuple[Reference, ...]:
+        """The references of a segment, in the order added."""
+        return self.segment(segment).state.references
+
+    def add_reference(
+        self,
+        volume: Volume,
+        mask: Array,
+        planes: Sequence[Plane] | Plane | None = None,
+        *,
+        count: int = DEFAULT_COUNT,
+        name: str = "",
+        segment: str | None = None,
+    ) -> tuple[Reference, ...]:
+        """Add slices of a volume, this one or another, on which the object is marked; give those added.
+
+        Args:
+            volume: the image.
+            mask: KJI on its grid, non-zero is inside.
+            planes: its slices to take; None for up to `count` of the best (`references.best_slices`).
+            name: of the object, for display.
+
+        Raises:
+            ReferenceMismatchError: an empty mask, another grid or modality, or more than nine references.
+        """
+        if planes is None:
+            own = volume.array is self.volume.array
+            kind = self.plane_kind if own else default_plane_kind(volume.geometry)
+            planes = best_slices(mask, volume.geometry, kind, count)
+        added = references_from_volume(
+            volume,
+            mask,
+            [planes] if isinstance(planes, Plane) else planes,
+            name=name,
+            follows=self.engine.follows(volume),
+            settings=self.engine.predictor.model.preprocessing,
+        )
+        return self._add_references(added, segment)
+
+    def add_image_reference(
+        self,
+        image: Array,
+        mask: Array,
+        *,
+        modality: str | None = None,
+        spacing: tuple[float, float] = (1.0, 1.0),
+        name: str = "image",
+        segment: str | None = None,
+    ) -> Reference:
+        """Add a 2-D image (H, W[, 3]), its pixels in mm, with a mask (H, W); else as `add_reference`."""
+        settings = self.engine.predictor.model.preprocessing
+        added = reference_from_image(
+            image, mask, name=name, modality=modality, spacing=spacing, settings=settings
+        )
+        return self._add_references([added], segment)[0]
+
+    def remove_reference(self, index: int, segment: str | None = None) -> None:
+        """Remove a reference by its place in `references`.
+
+        Raises:
+            PromptError: there is no such reference.
+        """
+        owner = self._open(segment)
+        kept = without(owner.state.references, index, "reference")
+        self._change("references", owner, replace(owner.state, references=kept))
+
+    def enable_reference(self, index: int, enabled: bool = True, segment: str | None = None) -> None:
+        """Let a reference take part, or not; errors as `remove_reference`."""
+        owner = self._open(segment)
+        changed = list(owner.state.references)
+        place = place_of(changed, index, "reference")
+        changed[place] = replace(changed[place], enabled=enabled)
+        self._change("references", owner, replace(owner.state, references=tuple(changed)))
+
+    def _add_references(self, added: Sequence[Reference], segment: str | None) -> tuple[Reference, ...]:
+        owner = self._open(segment)
+        check_references(owner.state.references, added, self.volume.modality)
+        self._change("references", owner, replace(owner.state, references=(*owner.state.references, *added)))
+        return tuple(added)
+
+
+def place_of(items: Sequence[Item], index: int, what: str) -> int:
+    """Turn an index, which may count from the end, into a place.
+
+    Raises:
+        PromptError: nothing is there; `what` says what was looked for.
+    """
+    if not -len(items) <= index < len(items):
+        raise PromptError(f"There is no {what} {index}.", f"There are {len(items)}.")
+    return index % len(items)
+
+
+def without(items: Sequence[Item], index: int, what: str) -> tuple[Item, ...]:
+    """The items without one; arguments and errors as `place_of`."""
+    place = place_of(items, index, what)
+    return (*items[:place], *items[place + 1 :])

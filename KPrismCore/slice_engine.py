@@ -1,0 +1,182 @@
+"""Predictions on the slices of one volume: extracts, encodes once, decodes as often as asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from KPrismCore.cache import ByteCache
+from KPrismCore.catalogue import ClassEntry
+from KPrismCore.errors import PromptError
+from KPrismCore.network.prompts import ReferenceFeatures
+from KPrismCore.predictor import Features, Prediction, Predictor
+from KPrismCore.preprocess import Range, intensity_range
+from KPrismCore.prompts import Click
+from KPrismCore.references import Reference
+from KPrismCore.session_state import plane_key
+from KPrismCore.slices import Plane
+from KPrismCore.volumes import Volume
+
+DEFAULT_CACHE_BYTES = 512 << 20
+_REFERENCE_BYTES = 128 << 20
+_REFERENCE_SETS = 16 << 20
+
+
+class SliceEngine:
+    """The predictor on one volume.
+
+    Args:
+        predictor: see `predictor`.
+        volume: image; its modality decides how intensities are mapped.
+        window: (lowest, highest) value chosen by the user, or None.
+        cache_bytes: memory for encoded slices.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        volume: Volume,
+        window: Range | None = None,
+        cache_bytes: int = DEFAULT_CACHE_BYTES,
+    ) -> None:
+        self.predictor = predictor
+        self.volume = volume
+        self.window = window
+        self._ranges: dict[str, Range] = {}
+        self._features: ByteCache[Features] = ByteCache(cache_bytes, lambda features: features.bytes)
+        self._encoded: ByteCache[ReferenceFeatures] = ByteCache(_REFERENCE_BYTES, _reference_bytes)
+        self._sets: ByteCache[ReferenceFeatures] = ByteCache(_REFERENCE_SETS, _reference_bytes)
+
+    @property
+    def cached_bytes(self) -> int:
+        """Memory of the encoded slices."""
+        return self._features.size
+
+    def entry(self, class_name: str | None) -> ClassEntry | None:
+        """The catalogue's class of a name or synonym; None for None.
+
+        Raises:
+            UnknownClassError: it is not in the catalogue, or not trained.
+        """
+        return None if class_name is None else self.predictor.model.catalogue.by_name(class_name)
+
+    def value_range(self, class_name: str | None) -> Range:
+        """The values that become black and white, from the whole volume; for CT they depend on the class."""
+        entry = self.entry(class_name)
+        settings = self.predictor.model.preprocessing
+        preset = entry.window if entry else ""
+        # class tables may name a preset that this checkpoint does not have
+        preset = (
+            preset if preset in settings.ct_windows else settings.window_preset(entry.name if entry else None)
+        )
+        if preset not in self._ranges:
+            self._ranges[preset] = intensity_range(
+                self.volume.array, self.volume.modality, preset=preset, window=self.window, settings=settings
+            )
+        return self._ranges[preset]
+
+    def encode(self, plane: Plane, class_name: str | None = None) -> Features:
+        """Encode a slice, or give what was encoded before; useful ahead of the first click.
+
+        Raises:
+            UnknownClassError, ImageContentError, DeviceError: see `Predictor.encode`.
+        """
+        value_range = self.value_range(class_name)
+        return self._features.get(
+            (plane_key(plane), value_range),
+            lambda: self.predictor.encode(
+                plane.extract(self.volume.array),
+                self.volume.modality,
+                spacing=plane.pixel_spacing,
+                value_range=value_range,
+            ),
+        )
+
+    def predict(
+        self,
+        plane: Plane,
+        class_name: str | None,
+        references: Sequence[Reference],
+        clicks: Sequence[Click],
+        previous: NDArray[Any] | Prediction | None,
+    ) -> Prediction:
+        """Predict the mask of a slice from these prompts, of references the enabled ones; see `Predictor`."""
+        enabled = [reference for reference in references if reference.enabled]
+        if class_name is None and not enabled and not clicks:
+            raise nothing_to_go_by()
+        features = self.encode(plane, class_name)
+        shown = self._shown(enabled, self.value_range(class_name)) if enabled else None
+        prediction = self.predictor.predict(features, class_name, shown, clicks, previous)
+        # features grow by what they read out from references
+        self._features.trim()
+        return prediction
+
+    def follows(self, volume: Volume) -> bool:
+        """Tell whether references from a volume take the intensity range of this one."""
+        hounsfield = all(
+            one.modality == "CT" and one.array.dtype != np.uint8 for one in (volume, self.volume)
+        )
+        return hounsfield or volume.array is self.volume.array
+
+    def warnings(self, class_name: str | None = None) -> tuple[str, ...]:
+        """What makes results doubtful: a modality or a class that the model does not know well."""
+        model, modality = self.predictor.model, self.volume.modality
+        entry, found = self.entry(class_name), []
+        if modality is None:
+            found.append(
+                "The modality is unknown; if the image is a CT, say so, as CT is windowed differently."
+            )
+        elif modality != "rgb" and not model.catalogue.classes_for_modality(modality):
+            found.append(f"The model was not trained on {modality}; expect poor results.")
+        elif entry and modality != "rgb" and entry not in model.catalogue.classes_for_modality(modality):
+            found.append(f"'{entry.name}' was trained on {', '.join(entry.modality)} and not on {modality}.")
+        if entry and not _mentions(model.card.metrics, entry.name):
+            found.append(f"The quality of '{entry.name}' has not been measured.")
+        return tuple(found)
+
+    def _shown(self, references: Sequence[Reference], value_range: Range) -> ReferenceFeatures:
+        """The references encoded; the same object for the same set, on which the predictor's speed relies."""
+        ranges = [value_range if one.follows else one.value_range for one in references]
+        keys = tuple((one.key, found) for one, found in zip(references, ranges, strict=True))
+        return self._sets.get(keys, lambda: self._concatenated(references, ranges))
+
+    def _concatenated(self, references: Sequence[Reference], ranges: Sequence[Range]) -> ReferenceFeatures:
+        parts = [self._encoded_reference(one, found) for one, found in zip(references, ranges, strict=True)]
+        # the model may have left the GPU since the first was encoded
+        device = self.predictor.model.device
+        moved = [
+            ReferenceFeatures(part.keys.to(device), part.values.to(device), part.summaries.to(device))
+            for part in parts
+        ]
+        return ReferenceFeatures.concatenate(moved)
+
+    def _encoded_reference(self, reference: Reference, value_range: Range) -> ReferenceFeatures:
+        return self._encoded.get(
+            (reference.key, value_range),
+            lambda: self.predictor.encode_references(
+                [(reference.image, reference.mask)],
+                reference.modality,
+                spacing=reference.spacing,
+                value_range=value_range,
+            ),
+        )
+
+
+def nothing_to_go_by() -> PromptError:
+    """Make the error for a slice without any prompt."""
+    return PromptError("There is nothing to go by.", "Choose a class, add a reference, or click.")
+
+
+def _mentions(metrics: Any, name: str) -> bool:
+    """Tell whether a model card has figures under this name, on any level."""
+    if not isinstance(metrics, Mapping):
+        return False
+    return name in metrics or any(_mentions(value, name) for value in metrics.values())
+
+
+def _reference_bytes(features: ReferenceFeatures) -> int:
+    tensors = (features.keys, features.values, features.summaries)
+    return sum(tensor.element_size() * tensor.nelement() for tensor in tensors)

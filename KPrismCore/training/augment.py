@@ -1,0 +1,110 @@
+"""Random changes of one image and its mask: geometry, intensity, blur and noise, by MONAI's transforms.
+
+What image and references of one task must share (mirroring, inversion) is a `Style`; the rest is drawn for
+each image on its own. Source: paper section 4.1; spec section 14.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from monai.data import set_track_meta
+from monai.transforms import (
+    Compose,
+    RandAdjustContrastd,
+    RandAffined,
+    RandGaussianNoised,
+    RandGaussianSmoothd,
+    RandGridDistortiond,
+    RandScaleIntensityd,
+    RandShiftIntensityd,
+)
+from numpy.typing import NDArray
+from torch import Tensor
+
+MIN_MASK_PIXELS = 12
+INVERSION_PROBABILITY = 0.08
+_KEYS = ("image", "mask")
+_MODES = ("bilinear", "nearest")
+# sets whose pictures have no up, down, left or right that a class depends on
+FREE_ORIENTATIONS = ("endoscopy", "microscopy", "histology", "dermoscopy", "octa")
+
+
+@dataclass(frozen=True)
+class Style:
+    """What one task's image and references have in common: mirroring and inverted intensities."""
+
+    flip_rows: bool = False
+    flip_columns: bool = False
+    invert: bool = False
+
+
+def draw_style(rng: np.random.Generator, modality: str, *, class_mode: bool) -> Style:
+    """Draw a style; in class mode orientation is kept where it has a meaning (left and right kidney)."""
+    flips, inversion = rng.random(2) < 0.5, rng.random() < INVERSION_PROBABILITY
+    free = any(word in modality.lower() for word in FREE_ORIENTATIONS)
+    if class_mode and not free:
+        return Style()
+    return Style(bool(flips[0]), bool(flips[1]), bool(inversion) and not class_mode)
+
+
+class Augmenter:
+    """Change an image and its mask together; a given rng state always gives the same result.
+
+    Args:
+        size: edge of the squares in pixels.
+        rotation: greatest rotation in degrees.
+    """
+
+    def __init__(self, size: int, rotation: float = 45.0) -> None:
+        # plain tensors: metadata doubles the time and is not used here
+        set_track_meta(False)
+        shift = 0.06 * size
+        self._transforms = Compose(
+            [
+                RandAffined(
+                    _KEYS, prob=0.5, rotate_range=np.deg2rad(rotation), translate_range=shift,
+                    scale_range=(-0.2, 0.25), shear_range=0.08, mode=_MODES, padding_mode="zeros",
+                    spatial_size=(size, size), cache_grid=True,
+                ),
+                RandGridDistortiond(_KEYS, prob=0.15, distort_limit=0.15, mode=_MODES, padding_mode="zeros"),
+                RandAdjustContrastd("image", prob=0.3, gamma=(0.6, 1.6)),
+                RandScaleIntensityd("image", prob=0.4, factors=0.25),
+                RandShiftIntensityd("image", prob=0.4, offsets=0.12),
+                RandGaussianSmoothd("image", prob=0.12, sigma_x=(0.4, 1.4), sigma_y=(0.4, 1.4)),
+                RandGaussianNoised("image", prob=0.2, std=0.05),
+            ]
+        )  # fmt: skip
+
+    def __call__(
+        self, image: NDArray[Any], mask: NDArray[Any], style: Style, rng: np.random.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Return the changed image (3, S, S) in [0, 1] and mask (1, S, S) of 0 and 1, both float32.
+
+        Args:
+            image: uint8 S x S or S x S x 3.
+            mask: bool S x S.
+            style: mirroring and inversion of the whole task.
+            rng: source of everything random.
+
+        A mask that would nearly vanish is kept as it was, with its image.
+        """
+        picture, target = to_tensors(image, mask, style)
+        self._transforms.set_random_state(seed=int(rng.integers(2**31)))
+        changed = self._transforms({"image": picture, "mask": target})
+        if changed["mask"].sum() >= min(MIN_MASK_PIXELS, int(target.sum())):
+            picture, target = changed["image"], changed["mask"]
+        return picture.clamp(0.0, 1.0).expand(3, -1, -1), target
+
+
+def to_tensors(image: NDArray[Any], mask: NDArray[Any], style: Style) -> tuple[Tensor, Tensor]:
+    """Return image (1 or 3, S, S) in [0, 1] and mask (1, S, S) as float32, in the given style."""
+    rows = slice(None, None, -1 if style.flip_rows else 1)
+    columns = slice(None, None, -1 if style.flip_columns else 1)
+    channels = image[rows, columns].transpose(2, 0, 1) if image.ndim == 3 else image[None, rows, columns]
+    picture = torch.from_numpy(np.ascontiguousarray(channels, dtype=np.float32) / np.float32(255))
+    target = torch.from_numpy(np.ascontiguousarray(mask[None, rows, columns], dtype=np.float32))
+    return (1.0 - picture if style.invert else picture), target

@@ -1,0 +1,151 @@
+"""From a training run's state to a checkpoint that describes itself."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import tomllib
+from torch import Tensor
+
+from KPrismCore.catalogue import Catalogue, load_catalogue
+from KPrismCore.checkpoint import Checkpoint, ModelCard, save_checkpoint
+from KPrismCore.errors import CheckpointError, InputFileError, OutputFileError
+from KPrismCore.network.config import KPrismConfig
+from KPrismCore.network.kprism import KPrism
+from KPrismCore.preprocess import Preprocessing
+from KPrismCore.training.data import BatchStream, TaskSampler, read_classes
+from KPrismCore.training.loop import STATE_NAME
+from KPrismCore.training.packs import ImageSet, split_by_subject
+from KPrismCore.training.recalibrate import BATCHES, recalibrate
+from KPrismCore.training.runlog import MEAN_GROUP
+from KPrismCore.training.settings import TrainingSettings, from_plain
+from KPrismCore.training.state import load_state
+
+CLASSES = Path(__file__).resolve().parents[2] / "Resources" / "Classes"
+LIMIT_MEGABYTES = 16.0
+
+
+def read_card(path: Path) -> ModelCard:
+    """Read a model card: a TOML file with the fields of `ModelCard`.
+
+    `training` and `metrics` are filled on export.
+
+    Raises:
+        InputFileError: the file is missing, not TOML, or has a field that a card does not have.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputFileError(f"{path} is not a model card ({error}).", "Name a TOML file.") from error
+    unknown = sorted(set(values) - set(ModelCard.__dataclass_fields__))
+    if unknown:
+        raise InputFileError(
+            f"The card {path} has unknown fields: {', '.join(unknown)}.",
+            f"A card has {', '.join(ModelCard.__dataclass_fields__)}.",
+        )
+    return ModelCard.from_dict(values)
+
+
+def run_checkpoint(run: Path, card: ModelCard, metrics: Mapping[str, Any] | None = None) -> Checkpoint:
+    """Make a checkpoint of a run's averaged weights.
+
+    Args:
+        run: folder with the run's state file.
+        card: what is known beforehand; the facts of the training are added.
+        metrics: results to put on the card, in place of the run's own last quick validation.
+
+    Raises:
+        CheckpointError: there is no state, or it cannot be read.
+        InputFileError: the run's class file is not there.
+    """
+    path = run / STATE_NAME
+    if not path.is_file():
+        raise CheckpointError(f"{run} holds no {STATE_NAME}.", "Name the folder of a training run.")
+    state = load_state(path)
+    settings = from_plain(state["settings"])
+    card = replace(
+        card,
+        training=_facts(state, settings),
+        metrics=dict(metrics) if metrics is not None else _quick_validation(run),
+    )
+    return Checkpoint(
+        config=KPrismConfig.from_dict(state["network"]),
+        weights=state["average"],
+        catalogue=load_catalogue(CLASSES / settings.classes) if settings.classes else Catalogue(()),
+        preprocessing=Preprocessing(),
+        card=card,
+    )
+
+
+def recalibrated(
+    checkpoint: Checkpoint, sets: Iterable[ImageSet], run: Path, batches: int = BATCHES
+) -> Checkpoint:
+    """Return the checkpoint with the normalisation statistics of its own weights; see `recalibrate`.
+
+    The images are those that a later part of the run would train on, with its recipe: training subjects only.
+
+    Args:
+        checkpoint: of the run.
+        sets: whole image sets, as for training.
+        run: folder of the run, for its recipe.
+        batches: how many training batches to take the mean over.
+    """
+    settings = from_plain(load_state(run / STATE_NAME)["settings"])
+    classes = read_classes(CLASSES / settings.classes) if settings.classes else {}
+    training = [split_by_subject(image_set)[0] for image_set in sets]
+    stream = BatchStream(TaskSampler(training, classes), settings)
+    network: KPrism = checkpoint.build()
+    # batches after the run's last one: no batch of the training is met again
+    seen = recalibrate(network, (stream[settings.steps + number] for number in range(batches)))
+    facts = {**checkpoint.card.training, "normalisation_images": seen}
+    card = replace(checkpoint.card, training=facts)
+    return replace(checkpoint, weights=network.state_dict(), card=card)
+
+
+def write_export(path: Path, checkpoint: Checkpoint, limit_megabytes: float = LIMIT_MEGABYTES) -> float:
+    """Write a checkpoint and return its weights' size in megabytes (10^6 bytes).
+
+    Raises:
+        OutputFileError: it is larger than allowed, or cannot be written.
+    """
+    megabytes = sum(_bytes(weight) for weight in checkpoint.weights.values()) / 1e6
+    if megabytes > limit_megabytes:
+        raise OutputFileError(
+            f"The checkpoint would have {megabytes:.1f} MB; {limit_megabytes:g} MB are allowed.",
+            "Allow more, or train a smaller network.",
+        )
+    save_checkpoint(path, checkpoint)
+    return megabytes
+
+
+def _bytes(weight: Tensor) -> int:
+    return weight.element_size() * weight.nelement()
+
+
+def _facts(state: Mapping[str, Any], settings: TrainingSettings) -> dict[str, Any]:
+    recipe = settings.to_plain()
+    del recipe["network"]  # the checkpoint has it in full
+    return {
+        "steps": state["step"], "samples": state["samples"], "minutes": round(state["seconds"] / 60, 1),
+        "seed": settings.seed, "complete": state["step"] >= settings.steps,
+        "weights": "moving average", "settings": recipe,
+    }  # fmt: skip
+
+
+def _quick_validation(run: Path) -> dict[str, Any]:
+    """The last means of the run's own quick validation; empty where there was none."""
+    path = run / "validation.csv"
+    if not path.is_file():
+        return {}
+    with path.open(newline="", encoding="utf-8") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["group"] == MEAN_GROUP]
+    if not rows:
+        return {}
+    kept = {
+        name: float(value) for name, value in rows[-1].items() if name not in ("group", "minutes") and value
+    }
+    return {"quick_validation": kept}

@@ -1,0 +1,166 @@
+"""Exporting a run: the averaged weights, the card, the size, and the normalisation's statistics."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from made_up_packs import write_pack
+from torch import nn
+
+from KPrismCore.checkpoint import ModelCard, read_checkpoint, read_metadata
+from KPrismCore.commands.export import export
+from KPrismCore.errors import CheckpointError, InputFileError, OutputFileError
+from KPrismCore.training.export import read_card, recalibrated, run_checkpoint, write_export
+from KPrismCore.training.loop import Trainer
+from KPrismCore.training.packs import ImageSet, read_packs
+from KPrismCore.training.settings import TrainingSettings
+
+ROOT = Path(__file__).parents[2]
+CARD = ROOT / "Resources" / "Models" / "card-small.toml"
+NETWORK = {
+    "encoder_channels": (4, 4, 8, 8, 8), "encoder_attention": (False, False, False, False),
+    "prompt_channels": (4, 4, 8, 8), "norm_groups": 2, "width": 16, "layers": 2, "experts": 2, "heads": 2,
+    "ffn_width": 16, "pixel_block": "depthwise", "mask_head_channels": 4, "classes": 20, "click_hidden": 8,
+}  # fmt: skip
+SETTINGS = TrainingSettings(
+    input_size=64, batch_size=2, steps=2, warmup_steps=1, seed=5, classes="kprism-small.csv", network=NETWORK,
+    save_steps=100, validate_steps=2, mode_probabilities=(0.0, 0.5, 0.5, 0.0),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory: pytest.TempPathFactory) -> list[ImageSet]:
+    folder = tmp_path_factory.mktemp("data")
+    write_pack(folder, "discs")
+    return read_packs(folder, 64)
+
+
+@pytest.fixture(scope="module")
+def a_run(sets: list[ImageSet], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    Trainer(SETTINGS, sets, {}, folder).run()
+    return folder
+
+
+def test_the_averaged_weights_are_exported(a_run):
+    state = torch.load(a_run / "state.pt", weights_only=True)
+    weights = run_checkpoint(a_run, ModelCard()).weights
+    assert all(torch.equal(weights[name], value) for name, value in state["average"].items())
+    assert not all(torch.equal(weights[name], value) for name, value in state["model"].items())
+
+
+def test_an_exported_file_can_be_built(a_run, tmp_path):
+    path = tmp_path / "m.safetensors"
+    write_export(path, run_checkpoint(a_run, ModelCard(name="tiny")))
+    network = read_checkpoint(path).build()
+    assert network.config.input_size == 64
+    assert not network.training
+
+
+def test_the_card_tells_the_facts_of_the_training(a_run):
+    facts = run_checkpoint(a_run, ModelCard()).card.training
+    assert (facts["steps"], facts["samples"], facts["seed"], facts["complete"]) == (2, 4, 5, True)
+    assert facts["settings"]["batch_size"] == 2
+
+
+def test_the_quick_validation_is_on_the_card(a_run):
+    metrics = run_checkpoint(a_run, ModelCard()).card.metrics["quick_validation"]
+    assert metrics["step"] == 2
+    assert 0 <= metrics["clicks_5"] <= 1
+
+
+def test_given_metrics_are_on_the_card_instead(a_run):
+    assert run_checkpoint(a_run, ModelCard(), {"Dice(5)": 0.7}).card.metrics == {"Dice(5)": 0.7}
+
+
+def test_the_classes_are_in_the_file(a_run):
+    assert run_checkpoint(a_run, ModelCard()).catalogue.by_name("liver").index == 1
+
+
+def test_a_file_beyond_the_limit_is_not_written(a_run, tmp_path):
+    path = tmp_path / "m.safetensors"
+    with pytest.raises(OutputFileError, match=r"0\.01 MB are allowed"):
+        write_export(path, run_checkpoint(a_run, ModelCard()), 0.01)
+    assert not path.exists()
+
+
+def test_a_folder_without_a_state_is_refused(tmp_path):
+    with pytest.raises(CheckpointError, match=r"state\.pt"):
+        run_checkpoint(tmp_path, ModelCard())
+
+
+def test_recalibration_changes_statistics_but_no_weight(a_run, sets):
+    before = run_checkpoint(a_run, ModelCard())
+    after = recalibrated(before, sets, a_run, batches=2)
+    changed = {name for name, value in after.weights.items() if not torch.equal(value, before.weights[name])}
+    assert changed
+    assert all(name.endswith(("running_mean", "running_var", "num_batches_tracked")) for name in changed)
+
+
+def test_recalibrated_statistics_are_the_mean_over_the_batches(a_run, sets):
+    checkpoint = run_checkpoint(a_run, ModelCard())
+    one, two = (recalibrated(checkpoint, sets, a_run, batches=count).build() for count in (1, 2))
+    norms = [[m for m in net.modules() if isinstance(m, nn.BatchNorm2d)] for net in (one, two)]
+    assert any(not torch.equal(a.running_mean, b.running_mean) for a, b in zip(*norms, strict=True))
+    assert all(norm.momentum == 0.1 for norm in norms[0])
+
+
+def test_recalibration_tells_how_many_images_it_saw(a_run, sets):
+    facts = recalibrated(run_checkpoint(a_run, ModelCard()), sets, a_run, batches=3).card.training
+    assert facts["normalisation_images"] >= 6
+
+
+def test_recalibration_is_repeatable(a_run, sets):
+    checkpoint = run_checkpoint(a_run, ModelCard())
+    first, second = (recalibrated(checkpoint, sets, a_run, batches=2).weights for _ in range(2))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_the_command_writes_card_and_report_into_the_file(a_run, tmp_path):
+    report, out = tmp_path / "report.json", tmp_path / "m.safetensors"
+    report.write_text(json.dumps({"summary": {"sets": 3}}))
+    export(a_run, out, CARD, metrics=report)
+    card = read_metadata(out)["card"]
+    assert card["name"] == "kprism-small"
+    assert card["metrics"] == {"sets": 3}
+
+
+def test_a_report_of_another_kind_is_refused(a_run, tmp_path):
+    report = tmp_path / "report.json"
+    report.write_text("[]")
+    with pytest.raises(InputFileError, match=r"report\.json"):
+        export(a_run, tmp_path / "m.safetensors", metrics=report)
+
+
+def test_an_unknown_field_of_a_card_is_named(tmp_path):
+    path = tmp_path / "card.toml"
+    path.write_text('nmae = "x"\n')
+    with pytest.raises(InputFileError, match="nmae"):
+        read_card(path)
+
+
+def test_the_shipped_card_names_licence_limits_and_every_set():
+    card = read_card(CARD)
+    assert "Not for clinical use" in card.intended_use
+    assert card.licence.startswith("CC BY-SA 4.0")
+    assert card.limits
+    assert all(entry["licence"] and entry["set"] for entry in card.data)
+    assert len(card.data) == 34
+
+
+def test_sets_under_share_alike_are_named_in_the_licence():
+    card = read_card(CARD)
+    shared = [entry["set"] for entry in card.data if "BY-SA" in entry["licence"]]
+    assert shared
+    assert all(name in card.licence for name in shared)
+
+
+def test_a_card_survives_the_file(a_run, tmp_path):
+    path, card = tmp_path / "m.safetensors", read_card(CARD)
+    write_export(path, run_checkpoint(a_run, card))
+    kept = read_checkpoint(path).card
+    assert replace(kept, training={}, metrics={}) == card

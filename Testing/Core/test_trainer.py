@@ -1,0 +1,149 @@
+"""The trainer learns, stops, and continues exactly where it stopped."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from KPrismCore.errors import CheckpointError, InputFileError, TrainingDataError
+from KPrismCore.training.loop import Trainer, learning_rate
+from KPrismCore.training.packs import ImageSet, Sample
+from KPrismCore.training.runlog import Window
+from KPrismCore.training.settings import TrainingSettings, from_plain, read_settings
+
+CONFIGS = Path(__file__).parents[2] / "Resources" / "Configs"
+CLASSES = {1: {"discs": ["disc"]}}
+NETWORK = {
+    "encoder_channels": (4, 4, 8, 8, 8), "encoder_attention": (False, False, False, False),
+    "prompt_channels": (4, 4, 8, 8), "norm_groups": 2, "width": 16, "layers": 2, "experts": 2, "heads": 2,
+    "ffn_width": 16, "pixel_block": "depthwise", "mask_head_channels": 4, "classes": 1, "click_hidden": 8,
+}  # fmt: skip
+
+
+def disc_set(subjects: int = 6) -> ImageSet:
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[:64, :64]
+    samples = []
+    for subject in range(subjects):
+        mask = np.hypot(rows - rng.uniform(20, 44), columns - rng.uniform(20, 44)) < rng.uniform(6, 14)
+        image = (40 + 150 * mask + rng.uniform(0, 20, mask.shape)).astype(np.uint8)
+        samples.append(Sample(image, mask.astype(np.uint8), f"s{subject}", f"s{subject}", augmented=False))
+    return ImageSet("discs", "CT", {1: "disc"}, tuple(samples))
+
+
+@pytest.fixture
+def settings() -> TrainingSettings:
+    return TrainingSettings(
+        input_size=64, batch_size=2, steps=6, warmup_steps=2, log_steps=2, save_steps=100, validate_steps=100,
+        mode_probabilities=(0.25, 0.25, 0.25, 0.25), network=NETWORK,
+    )  # fmt: skip
+
+
+def trainer(settings: TrainingSettings, folder: Path) -> Trainer:
+    return Trainer(settings, [disc_set()], CLASSES, folder)
+
+
+def weights(run: Trainer) -> list[torch.Tensor]:
+    return [*run.model.state_dict().values(), *run.average.model.state_dict().values()]
+
+
+def test_a_resumed_run_has_the_weights_of_an_unbroken_one(settings: TrainingSettings, tmp_path: Path) -> None:
+    whole = trainer(settings, tmp_path / "whole")
+    whole.run()
+    first = trainer(settings, tmp_path / "parts")
+    batches = first._batches
+    first._batches = lambda: (batch for batch in batches() if batch.step < 3)  # type: ignore[method-assign]
+    first.run()
+    second = trainer(settings, tmp_path / "parts")
+    second.resume()
+    assert second.step == 3
+    second.run()
+    assert all(torch.equal(a, b) for a, b in zip(weights(whole), weights(second), strict=True))
+
+
+def test_worker_processes_do_not_change_the_weights(settings: TrainingSettings, tmp_path: Path) -> None:
+    inline, parallel = (trainer(replace(settings, steps=2, workers=n), tmp_path / str(n)) for n in (0, 1))
+    inline.run()
+    parallel.run()
+    assert all(torch.equal(a, b) for a, b in zip(weights(inline), weights(parallel), strict=True))
+
+
+def test_training_changes_the_weights(settings: TrainingSettings, tmp_path: Path) -> None:
+    run = trainer(settings, tmp_path)
+    before = [value.clone() for value in weights(run)]
+    run.run()
+    assert not all(torch.equal(a, b) for a, b in zip(before, weights(run), strict=True))
+
+
+def test_a_repeated_batch_is_learnt(settings: TrainingSettings, tmp_path: Path) -> None:
+    run = trainer(replace(settings, learning_rate=3e-3, warmup_steps=1, steps=1000), tmp_path)
+    batch = replace(run.stream[0], passes=1, silent_rounds=0)
+    losses = []
+    for _ in range(25):
+        window = Window()
+        run._train(batch, window)
+        losses.append(window.loss)
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_a_stopped_run_ends_after_the_step_and_is_saved(settings: TrainingSettings, tmp_path: Path) -> None:
+    run = trainer(settings, tmp_path)
+    run.run(minutes=0.0)
+    assert run.step == 1
+    assert run.state_path.exists()
+
+
+def test_another_network_is_not_resumed(settings: TrainingSettings, tmp_path: Path) -> None:
+    trainer(settings, tmp_path).save()
+    other = trainer(replace(settings, network={**NETWORK, "layers": 3}), tmp_path)
+    with pytest.raises(CheckpointError, match="another network"):
+        other.resume()
+
+
+def test_a_broken_state_is_refused(settings: TrainingSettings, tmp_path: Path) -> None:
+    run = trainer(settings, tmp_path)
+    run.state_path.write_bytes(b"not a state")
+    with pytest.raises(CheckpointError, match="not a training state"):
+        run.resume()
+
+
+def test_a_class_beyond_the_network_is_refused(settings: TrainingSettings, tmp_path: Path) -> None:
+    with pytest.raises(TrainingDataError, match="index 2"):
+        Trainer(settings, [disc_set()], {2: {"discs": ["disc"]}}, tmp_path)
+
+
+def test_the_validation_table_has_sets_classes_and_means(settings: TrainingSettings, tmp_path: Path) -> None:
+    run = trainer(replace(settings, steps=1, validate_steps=1), tmp_path)
+    run.run()
+    with (tmp_path / "validation.csv").open() as stream:
+        rows = {row["group"]: row for row in csv.DictReader(stream)}
+    assert set(rows) == {"discs", "1:discs", "mean"}
+    assert all(0 <= float(rows["mean"][name]) <= 1 for name in ("class", "reference", "clicks_1", "clicks_5"))
+
+
+def test_the_rate_rises_then_falls_to_its_floor(settings: TrainingSettings) -> None:
+    recipe = replace(settings, learning_rate=1.0, warmup_steps=10, steps=110, final_rate_factor=0.1)
+    rates = [learning_rate(recipe, step) for step in (0, 9, 10, 60, 110)]
+    assert rates == pytest.approx([0.1, 1.0, 1.0, 0.55, 0.1])
+
+
+@pytest.mark.parametrize("name", ["train-small.toml", "train-paper.toml"])
+def test_the_recipes_can_be_read(name: str) -> None:
+    assert read_settings(CONFIGS / name).steps > 0
+
+
+def test_settings_survive_their_plain_form(settings: TrainingSettings) -> None:
+    assert from_plain(settings.to_plain()).to_plain() == settings.to_plain()
+    assert from_plain(settings.to_plain()).mode_probabilities == settings.mode_probabilities
+
+
+def test_an_unknown_key_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text("[training]\nlearningrate = 1\n")
+    with pytest.raises(InputFileError, match="learningrate"):
+        read_settings(path)
