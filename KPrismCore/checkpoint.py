@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import struct
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -22,7 +23,7 @@ from torch import Tensor
 
 from KPrismCore.atomic import atomic_path
 from KPrismCore.catalogue import Catalogue, load_catalogue
-from KPrismCore.errors import CheckpointError
+from KPrismCore.errors import CheckpointError, InputFileError
 from KPrismCore.network.authors import from_authors
 from KPrismCore.network.config import AUTHORS, KPrismConfig
 from KPrismCore.network.kprism import KPrism
@@ -31,6 +32,9 @@ from KPrismCore.preprocess import Preprocessing
 FORMAT_VERSION = 1
 PAPER_CLASSES = Path(__file__).resolve().parents[1] / "Resources" / "Classes" / "kprism-paper.csv"
 _PREFIX = "kprism."
+# what torch raises for files that are no checkpoint, such as a text with another ending
+_DAMAGE = (OSError, RuntimeError, ValueError, TypeError, AttributeError, AssertionError, LookupError,
+           EOFError, struct.error, zipfile.BadZipFile)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -176,21 +180,25 @@ def _parse(file: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
         }
     except json.JSONDecodeError as error:
         raise CheckpointError(f"The description in {file} is damaged ({error}).", "Copy it again.") from error
-    if int(values.get("format_version", 0)) > FORMAT_VERSION:
+    version = values.get("format_version", 0)
+    if not isinstance(version, int) or version > FORMAT_VERSION:
         raise CheckpointError(f"{file} was made by a newer version.", "Update KPrismSlicer.")
     return values
 
 
 def _described(file: Path, weights: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Checkpoint:
     values = _parse(file, metadata)
-    return Checkpoint(
-        config=KPrismConfig.from_dict(values["config"]),
-        weights=weights,
-        catalogue=Catalogue.from_list(values.get("catalogue", [])),
-        preprocessing=Preprocessing.from_dict(values.get("preprocessing", {})),
-        card=ModelCard.from_dict(values.get("card", {})),
-        notes=tuple(values.get("notes", ())),
-    )
+    try:
+        return Checkpoint(
+            config=KPrismConfig.from_dict(values["config"]),
+            weights=weights,
+            catalogue=Catalogue.from_list(values.get("catalogue", [])),
+            preprocessing=Preprocessing.from_dict(values.get("preprocessing", {})),
+            card=ModelCard.from_dict(values.get("card", {})),
+            notes=tuple(values.get("notes", ())),
+        )
+    except (AttributeError, TypeError, ValueError, InputFileError) as error:
+        raise CheckpointError(f"The description in {file} is damaged ({error}).", "Copy it again.") from error
 
 
 def read_official(path: str | os.PathLike[str], catalogue: Catalogue | None = None) -> Checkpoint:
@@ -232,9 +240,11 @@ def _official_state(file: Path) -> dict[str, Tensor]:
             f"{file} was refused: it holds more than numbers and could run code; nothing of it was run.",
             "Ask its maker for a file with the state dict only.",
         ) from error
-    except (OSError, RuntimeError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except _DAMAGE as error:
         raise CheckpointError(f"{file} is not a readable .pth file.", "Copy or download it again.") from error
     state = loaded.get("model", loaded) if isinstance(loaded, dict) else None
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+    if not isinstance(state, dict) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()
+    ):
         raise CheckpointError(f"{file} holds no state dict.", "Name a checkpoint of the authors' training.")
     return state

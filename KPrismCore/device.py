@@ -26,9 +26,20 @@ def choose_device(name: str = "auto") -> torch.device:
         raise DeviceError(
             f"There is no kind of device called '{name}'.", f"Choose one of {', '.join(DEVICES)}."
         )
-    if not available[kind]:
+    number = name.partition(":")[2] or "0"
+    count = torch.cuda.device_count() if kind == "cuda" else 1
+    if not available[kind] or not number.isdecimal() or int(number) >= count:
         raise DeviceError(f"This machine has no usable {name} device.", "Choose auto or cpu.")
     return torch.device(name)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether memory did not suffice; only CUDA has an error of its own for that."""
+    if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
+        return True
+    # the words of the MPS and CPU allocators
+    words = ("out of memory", "can't allocate memory", "not enough memory")
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
 
 
 @lru_cache(maxsize=1)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from KPrismCore.catalogue import Catalogue
 from KPrismCore.checkpoint import Checkpoint, ModelCard, read_checkpoint
-from KPrismCore.device import choose_device, measured_threads
+from KPrismCore.device import choose_device, is_out_of_memory, measured_threads
 from KPrismCore.errors import (
     CheckpointError,
     DeviceError,
@@ -120,7 +120,9 @@ def model_of(checkpoint: Checkpoint, device: torch.device) -> Model:
     notes = list(checkpoint.notes)
     try:
         network.to(device)
-    except torch.OutOfMemoryError:
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
         notes.append(f"The memory of {device} does not suffice; the processor is used instead.")
         device = torch.device("cpu")
         network.to(device)
@@ -132,7 +134,7 @@ def model_of(checkpoint: Checkpoint, device: torch.device) -> Model:
 def _find(name_or_path: str | os.PathLike[str]) -> Path:
     path = Path(name_or_path)
     shipped = sorted(file.stem for file in _MODELS.glob("*.safetensors"))
-    if path.suffix or path.exists():
+    if path.suffix or path.is_file():
         return path
     if path.name in shipped:
         return _MODELS / f"{path.name}.safetensors"
@@ -291,12 +293,19 @@ class Predictor:
         return ClickSet(points[None], labels)
 
     def _previous(self, features: Features, previous: NDArray[Any] | Prediction | None) -> Tensor | None:
-        if previous is None or isinstance(previous, Prediction):
-            return None if previous is None else previous.square
-        if previous.shape != features.shape:
+        if previous is None:
+            return None
+        shape = previous.mask.shape if isinstance(previous, Prediction) else previous.shape
+        if shape != features.shape:
             raise PromptError(
-                f"The previous mask has {previous.shape} pixels, the image {features.shape}.",
+                f"The previous mask has {shape} pixels, the image {features.shape}.",
                 "Give a mask of this image.",
+            )
+        if isinstance(previous, Prediction):
+            return previous.square
+        if not (previous.min() >= 0 and previous.max() <= 1):
+            raise PromptError(
+                "The previous mask has values outside 0 to 1.", "Give a bool mask or a probability."
             )
         return features.letterbox.image(
             torch.from_numpy(np.ascontiguousarray(previous, dtype=np.float32))[None, None]
@@ -313,7 +322,9 @@ class Predictor:
         """Run on the model's device; out of its memory, on the processor from now on."""
         try:
             return self._compute(compute)
-        except torch.OutOfMemoryError as error:
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
             if self.model.device.type == "cpu":
                 raise DeviceError(
                     "The memory does not suffice.", "Close other programs or use a smaller model."

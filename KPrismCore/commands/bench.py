@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import resource
 import sys
 from typing import Annotated
 
@@ -47,7 +46,8 @@ def bench(
         console.print(f"[bold]{name}[/], {size} pixels: encoder {report.encoder:.0f} ms, "
                       f"one reference {report.reference:.0f} ms")  # fmt: skip
         console.print(_table(report))
-    console.print(f"peak memory of the process: {_peak_memory():.0f} MB")
+    if sys.platform != "win32":
+        console.print(f"peak memory of the process: {_peak_memory():.0f} MB")
 
 
 def _table(report: SpeedReport) -> Table:
@@ -64,6 +64,8 @@ def _table(report: SpeedReport) -> Table:
 
 
 def _peak_memory() -> float:
-    """MB of resident memory, at most so far."""
+    """MB of resident memory, at most so far; not on Windows."""
+    import resource  # Windows has no such module
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1e6 if sys.platform == "darwin" else peak / 1e3

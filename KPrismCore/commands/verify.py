@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -11,6 +12,8 @@ from rich.table import Table
 
 from KPrismCore.errors import CheckpointError, InputFileError
 from KPrismCore.network.golden import CaseResult, cases, golden_network, run_case, use_folding
+from KPrismCore.network.golden_loop import loops, run_loop
+from KPrismCore.network.kprism import KPrism
 from KPrismCore.network.recipe import read_manifest
 
 MANIFEST = "state_dict_manifest.json"
@@ -26,16 +29,9 @@ def verify(
     """Regenerate the golden weights, run every case on both paths, and print the differences."""
     description, _ = read_manifest(manifest or _find_manifest(golden))
     console, table, failed = Console(), _table(), 0
-    network, seed = None, None
-    for case in cases(golden):
-        if network is None or case.seed != seed:
-            network, seed = golden_network(description, case.seed), case.seed
-        results = {}
-        for name, folding in PATHS.items():
-            use_folding(network, folding)
-            results[name] = run_case(network, case)
-        table.add_row(case.name, str(case.seed), *(text for name in PATHS for text in _cells(results[name])))
-        console.print(f"{case.name}: " + ", ".join(f"{name} {results[name].largest:.1e}" for name in PATHS))
+    for name, results in _runs(golden, description):
+        table.add_row(name, *(text for path in PATHS for text in _cells(results[path])))
+        console.print(f"{name}: " + ", ".join(f"{path} {results[path].largest:.1e}" for path in PATHS))
         failed += not all(result.passed for result in results.values())
     console.print(table)
     if failed:
@@ -44,6 +40,32 @@ def verify(
             "This network would not give the authors' results; report it.",
         )
     console.print("All cases are within the tolerances (spec section 21), on both paths.")
+
+
+def _runs(golden: Path, description: dict[str, Any]) -> Iterator[tuple[str, dict[str, CaseResult]]]:
+    """Every case by name with its result on each path; networks are made once per seed."""
+    network, seed = None, None
+    for case in cases(golden):
+        if network is None or case.seed != seed:
+            network, seed = golden_network(description, case.seed), case.seed
+        results = {}
+        for path, folding in PATHS.items():
+            use_folding(network, folding)
+            results[path] = run_case(network, case)
+        yield case.name, results
+    if network is not None:
+        yield from _loop_runs(golden, network)
+
+
+def _loop_runs(golden: Path, network: KPrism) -> Iterator[tuple[str, dict[str, CaseResult]]]:
+    """The passes of the authors' inference loop, with the weights of the cases beside it."""
+    for loop in loops(golden):
+        found = {}
+        for path, folding in PATHS.items():
+            use_folding(network, folding)
+            found[path] = list(run_loop(network, loop))
+        for number in range(loop.passes):
+            yield found["fast"][number].name, {path: results[number] for path, results in found.items()}
 
 
 def _find_manifest(golden: Path) -> Path:
@@ -56,7 +78,6 @@ def _find_manifest(golden: Path) -> Path:
 def _table() -> Table:
     table = Table(title="Difference to the authors' logits (largest, RMS / deviation) and mask pixels")
     table.add_column("case")
-    table.add_column("seed", justify="right")
     for name in PATHS:
         for column in ("largest", "RMS", "mask"):
             table.add_column(f"{name} {column}", justify="right")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from KPrismCore.errors import CheckpointError
 from KPrismCore.network.config import KPrismConfig
 
 CLICK_MLP_SEED = 20260101
@@ -115,6 +116,9 @@ def from_authors(state: Mapping[str, Tensor], config: KPrismConfig) -> tuple[dic
 
     The authors' code draws a new random click MLP at every call (spec section 20.1). A checkpoint of
     theirs therefore has none, and ours is filled with the same default initial values from a fixed seed.
+
+    Raises:
+        CheckpointError: an expert is missing or has another shape than the others.
     """
     result: dict[str, Tensor] = {}
     experts: dict[str, dict[int, Tensor]] = {}
@@ -131,11 +135,20 @@ def from_authors(state: Mapping[str, Tensor], config: KPrismConfig) -> tuple[dic
         else:
             experts.setdefault(stacked[0], {})[stacked[1]] = value
     for name, parts in experts.items():
-        result[name] = torch.stack([parts[index] for index in sorted(parts)])
+        result[name] = _stack(name, parts)
     if "click_encoder.mlp.0.weight" not in result:
         result.update(_default_click_mlp(config))
         report.click_mlp_filled = True
     return result, report
+
+
+def _stack(name: str, parts: Mapping[int, Tensor]) -> Tensor:
+    shapes = {tuple(part.shape) for part in parts.values()}
+    if len(shapes) > 1 or sorted(parts) != list(range(len(parts))):
+        raise CheckpointError(
+            f"The experts of {name} are not all there, or not all of one shape.", "Use another checkpoint."
+        )
+    return torch.stack([parts[index] for index in range(len(parts))])
 
 
 def _stacked_name(name: str) -> tuple[str, int] | None:

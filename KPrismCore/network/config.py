@@ -55,6 +55,14 @@ class KPrismConfig:
             )
 
     def _problem(self) -> str:
+        counts = (
+            self.input_size, self.stem_blocks, self.encoder_heads, self.attention_grid, self.norm_groups,
+            self.width, self.layers, self.experts, self.heads, self.ffn_width, self.mask_head_channels,
+            self.classes, self.queries_per_class, self.summaries, self.click_hidden, len(self.strides),
+            *self.encoder_channels, *self.prompt_channels,
+        )  # fmt: skip
+        if min(counts) < 1 or len(self.encoder_channels) < 2:
+            return "a size or a count is below one"
         available = [2**stage for stage in range(1, len(self.encoder_channels))]
         checks = (
             (
@@ -70,7 +78,21 @@ class KPrismConfig:
             (list(self.strides) == sorted(self.strides, reverse=True), "strides go from coarse to fine"),
             (self.input_size % max(available) == 0, "input_size is no multiple of the coarsest stride"),
             (self.pixel_block in ("full", "depthwise"), "pixel_block is 'full' or 'depthwise'"),
-            (min(self.layers, self.experts, self.heads, self.classes) >= 1, "a count is below one"),
+            (
+                not any(c % self.norm_groups for c in (self.width, *self.prompt_channels)),
+                "norm_groups do not divide width and prompt_channels",
+            ),
+            (
+                not any(
+                    attends and c % self.encoder_heads
+                    for attends, c in zip(self.encoder_attention, self.encoder_channels[1:], strict=False)
+                ),
+                "encoder_heads do not divide encoder_channels",
+            ),
+            (
+                not self.fine_head_channels or self.layers % len(self.strides) == 0,
+                "with a fine head the last layer has to be of the finest level",
+            ),
             (self.summaries % 2 == 0, "summaries are halved into foreground and background"),
         )
         return "; ".join(text for fine, text in checks if not fine)
@@ -103,7 +125,12 @@ class KPrismConfig:
                 "The checkpoint may come from a newer version; update KPrismSlicer.",
             )
         fixed: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-        return cls(**fixed)
+        try:
+            return cls(**fixed)
+        except (TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"The network configuration is not usable: {error}.", "Correct the configuration."
+            ) from error
 
 
 FULL = KPrismConfig()

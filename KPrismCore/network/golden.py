@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,14 +74,24 @@ def cases(folder: Path) -> Iterator[Case]:
 
 
 def read_case(file: Path) -> Case:
-    """Read one golden file; numbers and text only, never objects."""
-    with np.load(file, allow_pickle=False) as archive:
-        data = {name: archive[name] for name in archive.files}
+    """Read one golden file; numbers and text only, never objects.
+
+    Raises:
+        InputFileError: the file is damaged, or no golden file.
+    """
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            return _case(file.stem, {name: archive[name] for name in archive.files})
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise InputFileError(f"{file} is not a golden file ({error}).", "Copy it again.") from error
+
+
+def _case(name: str, data: dict[str, Any]) -> Case:
     meta = json.loads(str(data["meta"]))
     mode = str(data["in_click_mode"])
     layers = range(AUTHORS.layers)
     return Case(
-        name=file.stem,
+        name=name,
         seed=int(meta["seed"]),
         random_mlp=meta["rng"] if meta["click_mlp"] == "official" else None,
         image=_normalised(data["in_image"]),

@@ -9,6 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+# values per piece when moments are taken: half a megabyte stays in the cache
+_PIECE = 2**17
+
 
 class PointwiseConv(nn.Conv2d):
     """A 1x1 convolution taken as one matrix product over the pixels.
@@ -29,25 +32,36 @@ class GroupNorm(nn.GroupNorm):
     """Group normalisation that is exact on channels-last tensors.
 
     For these torch takes the variance as E[x^2] - E[x]^2 over long sums on the CPU, which loses the almost
-    constant maps of an empty prompt: differences of 1e-2 behind it. Without gradients the sums are taken
-    here in short pieces, and the input is overwritten; with gradients torch works on planar memory.
+    constant maps of an empty prompt: differences of 1e-2 behind it. Without gradients the variance is taken
+    here around the mean, in short pieces, and the input is overwritten; with gradients, on other devices
+    and in other precisions torch does it, on planar memory.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        if torch.is_grad_enabled() or not x.is_contiguous(memory_format=torch.channels_last):
+        here = x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_grad_enabled()
+        if not here or not x.is_contiguous(memory_format=torch.channels_last):
             return super().forward(x.contiguous())
-        batch, channels, height, width = x.shape
-        pieces = x.permute(0, 2, 3, 1).reshape(batch, height, width, channels)
-        mean = pieces.mean(2).mean(1)
-        square = torch.stack([part.square().mean(1).mean(0) for part in pieces])
-        mean, square = (value.view(batch, self.num_groups, -1) for value in (mean, square))
+        batch, channels = x.shape[:2]
+        mean, spread = (value.view(batch, self.num_groups, -1) for value in _channel_moments(x))
         group_mean = mean.mean(2, keepdim=True)
-        variance = (square - mean.square() + (mean - group_mean).square()).mean(2, keepdim=True)
+        variance = (spread + (mean - group_mean).square()).mean(2, keepdim=True)
         weight, bias = (value.view(1, self.num_groups, -1) for value in (self.weight, self.bias))
         scale = weight * (variance + self.eps).rsqrt()
         shift = bias - group_mean * scale
         shape = (batch, channels, 1, 1)
         return torch.addcmul(shift.view(shape), x, scale.view(shape), out=x)
+
+
+def _channel_moments(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance of every channel of (B, C, H, W), each (B, C)."""
+    pixels = x.permute(0, 2, 3, 1)
+    mean = pixels.mean(2).mean(1)
+    rows = max(1, _PIECE // pixels[0, 0].numel())
+    sums = [
+        torch.stack([(part - centre).square_().mean(1).sum(0) for part in image.split(rows)]).sum(0)
+        for image, centre in zip(pixels, mean, strict=True)
+    ]
+    return mean, torch.stack(sums) / x.shape[2]
 
 
 class BasicBlock(nn.Module):
