@@ -32,6 +32,8 @@ from KPrismCore.preprocess import Preprocessing
 FORMAT_VERSION = 1
 PAPER_CLASSES = Path(__file__).resolve().parents[1] / "Resources" / "Classes" / "kprism-paper.csv"
 _PREFIX = "kprism."
+# how torch's files begin, since version 1.6 and before it
+_PICKLES = (b"PK", b"\x80")
 # what torch raises for files that are no checkpoint, such as a text with another ending
 _DAMAGE = (OSError, RuntimeError, ValueError, TypeError, AttributeError, AssertionError, LookupError,
            EOFError, struct.error, zipfile.BadZipFile)  # fmt: skip
@@ -234,6 +236,9 @@ def read_official(path: str | os.PathLike[str], catalogue: Catalogue | None = No
 
 def _official_state(file: Path) -> dict[str, Tensor]:
     try:
+        with file.open("rb") as stream:
+            if not stream.read(2).startswith(_PICKLES):
+                raise ValueError("neither a zip archive nor a pickle")
         loaded = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(

@@ -200,7 +200,13 @@ class Predictor:
             _require_reference(image, mask)
             prepared, letterbox = self._prepare(image, modality, spacing, value_range, reference=True)
             images.append(prepared)
-            masks.append(letterbox.mask(torch.from_numpy(np.ascontiguousarray(mask > 0)).float())[None])
+            scaled = letterbox.mask(torch.from_numpy(np.ascontiguousarray(mask > 0)).float())[None]
+            if not scaled.any():
+                raise ReferenceMismatchError(
+                    f"A reference's object is lost at the network's {self.model.input_size} pixels.",
+                    "Choose a slice on which it is larger, or crop the image.",
+                )
+            masks.append(scaled)
         return self._run(
             lambda: self.model.network.encode_references(
                 torch.stack(images)[None].to(self.model.device),
@@ -296,7 +302,9 @@ class Predictor:
         if previous is None:
             return None
         shape = previous.mask.shape if isinstance(previous, Prediction) else previous.shape
-        if shape != features.shape:
+        # a session keeps no more of its predictions than the square
+        only_square = isinstance(previous, Prediction) and not previous.mask.size
+        if shape != features.shape and not only_square:
             raise PromptError(
                 f"The previous mask has {shape} pixels, the image {features.shape}.",
                 "Give a mask of this image.",

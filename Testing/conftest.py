@@ -7,6 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
+# the tests' networks are so small that several threads only wait for each other
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 ACCEPTED_SKIPS = ("needs ../shared", "needs a GPU", "needs 3D Slicer")
 
 

@@ -7,7 +7,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from KPrismCore.network.config import KPrismConfig
-from KPrismCore.network.layers import PointwiseConv, resize, sine_positions, to_map, to_tokens
+from KPrismCore.network.layers import (
+    PointwiseConv,
+    on_cpu_without_gradients,
+    resize,
+    sine_positions,
+    to_map,
+    to_tokens,
+)
 from KPrismCore.network.moe import MoEAttention, MoEFeedForward, SelfAttention
 from KPrismCore.network.prompt_encoder import Tokens
 
@@ -27,6 +34,8 @@ class PixelBlock(nn.Module):
         update = self.residual(x)
         mean = update.mean((2, 3))[:, None]
         weight = self.channel_mix(mean).sigmoid()[:, 0, :, None, None]
+        if on_cpu_without_gradients(x):
+            return torch.addcmul(x, update, weight, out=update)
         return torch.addcmul(x, update, weight)
 
 

@@ -18,7 +18,15 @@ from KPrismCore.network.decoder import (
     resampler,
 )
 from KPrismCore.network.image_encoder import ImageEncoder, MaskEncoder
-from KPrismCore.network.layers import GroupNorm, PointwiseConv, resize, sine_positions, to_map, to_tokens
+from KPrismCore.network.layers import (
+    GroupNorm,
+    PointwiseConv,
+    add_into,
+    resize,
+    sine_positions,
+    to_map,
+    to_tokens,
+)
 from KPrismCore.network.prompt_encoder import ClickEncoder, PromptMapEncoder, Tokens, click_map
 from KPrismCore.network.prompts import ImageFeatures, Prompts, ReferenceFeatures
 from KPrismCore.network.reference_encoder import ObjectSummarizer, read_out
@@ -116,11 +124,7 @@ class KPrism(nn.Module):
             tokens = self._tokens(prompts, features, source, level)
             if carried and content is not None:
                 tokens = replace(tokens, content=content)
-            pixels = (
-                levels[level]
-                if previous is None
-                else levels[level] + to_tokens(self._resample(index, previous))
-            )
+            pixels = levels[level] if previous is None else self._resample(index, previous, levels[level])
             blocked = None if probability is None else blocked_pixels(resize(probability, size), tokens)
             pixels, content = layer(pixels, tokens, blocked, size)
             levels[level], previous = pixels, to_map(pixels, size, size)
@@ -131,9 +135,12 @@ class KPrism(nn.Module):
             outputs.append(self.fine_head(previous, features.fine, prompt_fine))
         return outputs
 
-    def _resample(self, index: int, previous: Tensor) -> Tensor:
-        result: Tensor = self.resamplers[index - 1](previous)
-        return result
+    def _resample(self, index: int, previous: Tensor, pixels: Tensor) -> Tensor:
+        """Pixels (B, H*W, width) of a layer with the map of the layer before it. Spec section 7a."""
+        resampler = self.resamplers[index - 1]
+        resampled = to_tokens(resampler(previous))
+        # without a change of stride this is the memory of another level
+        return pixels + resampled if isinstance(resampler, nn.Identity) else add_into(resampled, pixels)
 
     def _fuse(self, features: ImageFeatures, prompts: Prompts) -> tuple[list[Tensor], Tensor]:
         """Pixel tokens of every level: image, position, dense prompt and level. Spec sections 4 and 5."""
@@ -144,7 +151,7 @@ class KPrism(nn.Module):
         if not self.config.fusion_2d:
             dense, fine = [torch.zeros_like(x) for x in dense], torch.zeros_like(fine)
         fused = zip(features.levels, dense, self.level_embed.weight, strict=True)
-        return [to_tokens(image + prompt) + embedding for image, prompt, embedding in fused], fine
+        return [add_into(to_tokens(image + prompt), embedding) for image, prompt, embedding in fused], fine
 
     def _tokens(self, prompts: Prompts, features: ImageFeatures, source: list[Tensor], level: int) -> Tokens:
         """All sparse tokens of a layer: class, references, clicks. Spec sections 8 and 9."""

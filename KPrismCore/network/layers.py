@@ -209,6 +209,16 @@ def to_map(tokens: Tensor, height: int, width: int) -> Tensor:
     return tokens.view(tokens.shape[0], height, width, -1).permute(0, 3, 1, 2)
 
 
+def on_cpu_without_gradients(x: Tensor) -> bool:
+    """Whether shapes may depend on the data and work may go piece by piece."""
+    return x.device.type == "cpu" and not torch.is_grad_enabled()
+
+
+def add_into(x: Tensor, other: Tensor) -> Tensor:
+    """x + other; without gradients in the memory of x, which the caller gives up."""
+    return x + other if torch.is_grad_enabled() or x.dtype != other.dtype else x.add_(other)
+
+
 def resize(x: Tensor, size: int | tuple[int, int]) -> Tensor:
     """Bilinear resampling with pixel areas aligned (align_corners=False), as everywhere in the network."""
     target = (size, size) if isinstance(size, int) else size

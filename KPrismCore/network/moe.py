@@ -8,13 +8,42 @@ arithmetic falls to about tokens * heads / width of it, and the result differs b
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from KPrismCore.network.layers import on_cpu_without_gradients
+
 # A folded product costs tokens * heads against a width of projections; measured break-even on CPUs
 FOLD_LIMIT = 1.0
+# logits of one thread at a time: two megabytes stay in the cache
+PIECE = 2**19
+
+
+@dataclass(frozen=True)
+class FoldedKeys:
+    """Keys and values of all experts and heads against unprojected queries.
+
+    keys, outputs: (B, E*H, n, C); offset: (B, E*H, n) is added to the logits.
+    """
+
+    keys: Tensor
+    offset: Tensor
+    outputs: Tensor
+
+    def attend(self, queries: Tensor, gates: Tensor, blocked: Tensor | None = None) -> Tensor:
+        """Queries (B, L, C) with gates (B, L, E) to the gated sum of the experts, (B, L, C)."""
+        offset = self.offset.flatten(1)[..., None]
+        logits = torch.baddbmm(offset, self.keys.flatten(1, 2), queries.transpose(1, 2))
+        logits = logits.unflatten(1, self.keys.shape[1:3])
+        if blocked is not None:
+            logits = logits.masked_fill_(blocked.transpose(1, 2)[:, None], float("-inf"))
+        weights = logits.softmax(2).unflatten(1, (gates.shape[-1], -1))
+        shares = gates.transpose(1, 2)[:, :, None, None]
+        weights = weights * shares if torch.is_grad_enabled() else weights.mul_(shares)
+        return torch.matmul(weights.flatten(1, 3).transpose(1, 2), self.outputs.flatten(1, 2))
 
 
 class MoEAttention(nn.Module):
@@ -55,11 +84,22 @@ class MoEAttention(nn.Module):
             blocked: (B, Lq, Lk) bool, True where a query may not look; no row may be all True.
             key_bias: (B, Lk) added to the logits: the logarithm of how often a key stands there.
         """
+        way = self.path(x.shape[1], memory.shape[1])
+        if way == self.fold_keys and blocked is None and on_cpu_without_gradients(x):
+            return self._in_pieces(x, placed, self._folded_keys(placed_memory, memory, key_bias))
         gates = functional.softmax(self.gate(x), dim=-1)
-        attended = self.path(x.shape[1], memory.shape[1])(
-            placed, placed_memory, memory, gates, blocked, key_bias
-        )
+        attended = way(placed, placed_memory, memory, gates, blocked, key_bias)
         return functional.layer_norm(x + attended, (self.width,), self.norm.weight, self.norm.bias)
+
+    def _in_pieces(self, x: Tensor, placed: Tensor, folded: FoldedKeys) -> Tensor:
+        """`forward` to few keys, piece by piece: what lies between x and the result stays in the cache."""
+        result = torch.empty_like(x)
+        rows = _rows_of_a_piece(folded.offset.numel())
+        for piece, query, out in zip(*(value.split(rows, 1) for value in (x, placed, result)), strict=True):
+            gates = functional.softmax(self.gate(piece), dim=-1)
+            attended = folded.attend(query, gates).add_(piece)
+            out.copy_(functional.layer_norm(attended, (self.width,), self.norm.weight, self.norm.bias))
+        return result
 
     def path(self, length_q: int, length_k: int) -> Callable[..., Tensor]:
         """The cheapest way for these lengths."""
@@ -108,13 +148,14 @@ class MoEAttention(nn.Module):
             -1, 1, self.depth
         )
         folded = torch.matmul(q * self.depth**-0.5, wk)  # (E*H, B*n, C)
-        folded = folded.view(-1, batch, count, self.width).transpose(0, 1).reshape(batch, -1, self.width)
-        logits = torch.matmul(folded, keys.transpose(1, 2)).view(batch, -1, count, keys.shape[1])
-        weights = _masked(logits, blocked, key_bias).softmax(-1)
-        pooled = torch.matmul(weights.view(batch, -1, keys.shape[1]), values)
-        pooled = (
-            pooled.view(batch, -1, count, self.width).transpose(0, 1).reshape(-1, batch * count, self.width)
-        )
+        folded = folded.view(-1, batch, count, self.width).transpose(0, 1)
+        if batch == 1 and blocked is not None and key_bias is None and on_cpu_without_gradients(queries):
+            pooled = _pool_open(folded[0], keys[0], values[0], blocked[0])[None]
+        else:
+            logits = torch.matmul(folded.flatten(1, 2), keys.transpose(1, 2))
+            weights = _masked(logits.unflatten(1, (-1, count)), blocked, key_bias).softmax(-1)
+            pooled = torch.matmul(weights.flatten(1, 2), values).unflatten(1, (-1, count))
+        pooled = pooled.transpose(0, 1).flatten(1, 2)
         attended = torch.matmul(pooled, wv.transpose(1, 2)) + bv.reshape(-1, 1, self.depth)
         attended = (
             attended.view(self.experts, self.heads, batch * count, self.depth).transpose(1, 2).flatten(2)
@@ -132,6 +173,9 @@ class MoEAttention(nn.Module):
         key_bias: Tensor | None,
     ) -> Tensor:
         """Few keys: query projections move into them, output projections into the values."""
+        return self._folded_keys(keys, values, key_bias).attend(queries, gates, blocked)
+
+    def _folded_keys(self, keys: Tensor, values: Tensor, key_bias: Tensor | None) -> FoldedKeys:
         batch, count, _ = keys.shape
         wq, wk, wv = (self._per_head(w) for w in self._in_weights())
         bq, bk, bv = (b.reshape(-1, 1, self.depth) for b in self._in_biases())
@@ -141,19 +185,12 @@ class MoEAttention(nn.Module):
         offset = (k * bq).sum(-1).view(-1, batch, count).transpose(0, 1)
         if key_bias is not None:
             offset = offset + key_bias[:, None]
-        folded, offset = folded.reshape(batch, -1, self.width), offset.reshape(batch, -1, 1)
-        logits = torch.baddbmm(offset, folded, queries.transpose(1, 2)).view(
-            batch, -1, count, queries.shape[1]
-        )
-        if blocked is not None:
-            logits = logits.masked_fill_(blocked.transpose(1, 2)[:, None], float("-inf"))
-        weights = logits.softmax(2).view(batch, self.experts, -1, queries.shape[1])
-        weights = (weights * gates.transpose(1, 2)[:, :, None]).view(batch, -1, queries.shape[1])
         v = torch.matmul(values.reshape(1, batch * count, -1), wv.transpose(1, 2)) + bv
         wo = self.out_weight.view(self.experts, self.width, self.heads, self.depth).permute(0, 2, 3, 1)
-        outputs = torch.matmul(v, wo.reshape(-1, self.depth, self.width))
-        outputs = outputs.view(-1, batch, count, self.width).transpose(0, 1).reshape(batch, -1, self.width)
-        return torch.matmul(weights.transpose(1, 2), outputs) + gates @ self.out_bias
+        outputs = torch.matmul(v, wo.reshape(-1, self.depth, self.width)).view(-1, batch, count, self.width)
+        # the weights of a head add up to one, so that its keys can bring its share of the bias
+        share = (self.out_bias / self.heads).repeat_interleave(self.heads, 0)
+        return FoldedKeys(folded, offset, (outputs + share[:, None, None]).transpose(0, 1))
 
     def _in_weights(self) -> tuple[Tensor, ...]:
         return self.in_weight.chunk(3, dim=1)
@@ -177,6 +214,40 @@ def _masked(logits: Tensor, blocked: Tensor | None, key_bias: Tensor | None) -> 
     if blocked is not None:
         logits = logits.masked_fill_(blocked[:, None], float("-inf"))
     return logits
+
+
+def _pool_open(queries: Tensor, keys: Tensor, values: Tensor, blocked: Tensor) -> Tensor:
+    """Mean values (G, n, C) of the keys (L, C) by the folded queries (G, n, C) for blocked (n, L).
+
+    Queries with the same row of `blocked` share the keys that are open to them; the others are left out.
+    """
+    pooled = torch.empty_like(queries)
+    rows, kinds = torch.unique(blocked, dim=0, return_inverse=True)
+    for kind, row in enumerate(rows):
+        members, seen = kinds == kind, (~row).nonzero()[:, 0]
+        group = queries[:, members].flatten(0, 1)
+        parts = seen.split(_rows_of_a_piece(len(group)))
+        pieces = (_pool(group, keys[part], values[part]) for part in parts)
+        pooled[:, members] = _joined(*zip(*pieces, strict=True)).unflatten(0, (len(queries), -1))
+    return pooled
+
+
+def _pool(queries: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean values (n, C) of one piece of the keys, and the logarithm of its sum of exponentials (n, 1)."""
+    logits = torch.matmul(queries, keys.t())
+    largest = logits.amax(1, keepdim=True)
+    weights = logits.softmax(1)  # the largest is exp(largest - the logarithm of the sum)
+    return torch.matmul(weights, values), largest - weights.amax(1, keepdim=True).log()
+
+
+def _joined(means: tuple[Tensor, ...], sums: tuple[Tensor, ...]) -> Tensor:
+    """The mean over all pieces (n, C) of their means and logarithmic sums."""
+    return (torch.stack(means) * torch.stack(sums).softmax(0)).sum(0)
+
+
+def _rows_of_a_piece(logits: int) -> int:
+    """How many pixels with so many logits each are worked on at a time."""
+    return max(1, PIECE * torch.get_num_threads() // logits)
 
 
 class SelfAttention(nn.Module):

@@ -31,7 +31,7 @@ def read_manifest(path: Path) -> tuple[dict[str, Any], str]:
         content = path.read_bytes()
         manifest = json.loads(content)
         manifest["keys"], manifest["extra_keys"]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputFileError(
             f"{path} is not a state dict manifest ({error}).", "Name it with --manifest."
         ) from error

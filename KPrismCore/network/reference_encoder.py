@@ -16,9 +16,15 @@ def read_out(query: Tensor, references: ReferenceFeatures) -> Tensor:
 
     Affinity of reference pixel n and query pixel j: (2 K_n Q_j - |K_n|^2) / sqrt(C), softmax over n.
     """
+    # a difference of large sums: half precision would lose it
+    with torch.autocast(query.device.type, enabled=False):
+        return _read_out(query.float(), references.keys.float(), references.values.float())
+
+
+def _read_out(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     batch, channels, height, width = query.shape
-    keys = references.keys.permute(0, 1, 3, 4, 2).reshape(batch, -1, channels)
-    values = references.values.permute(0, 1, 3, 4, 2).reshape(batch, -1, references.values.shape[2])
+    keys = keys.permute(0, 1, 3, 4, 2).reshape(batch, -1, channels)
+    values = values.permute(0, 1, 3, 4, 2).reshape(batch, -1, values.shape[2])
     logits = torch.baddbmm(
         keys.square().sum(-1)[:, None], to_tokens(query), keys.transpose(1, 2), beta=-1, alpha=2
     )

@@ -34,6 +34,7 @@ SMALL_AUTHORS = replace(
 
 PIXELS, PREDICTOR = "sem_seg_head.pixel_decoder", "sem_seg_head.predictor"
 LAYERS = PREDICTOR + ".transformer"
+POINTS = PREDICTOR + ".point_embed_encoder"
 # ours to theirs, written from the list of their entries
 THEIR_NAMES = (
     (r"(mask_)?encoder\.stem\.(\d)", r"\1encoder.inc.\2"),
@@ -47,10 +48,10 @@ THEIR_NAMES = (
     (r"shortcut_conv", "shortcut.2"),
     (r"^projections", PIXELS + ".input_proj"),
     (r"^prompt_maps\.stages\.(\d)", PIXELS + r".mask_downsampler.down<\1>"),
-    (r"^click_encoder\.gaussian", PREDICTOR + ".point_embed_encoder.pe_layer.positional_encoding_gaussian_matrix"),
-    (r"^click_encoder\.negative", PREDICTOR + ".point_embed_encoder.point_embeddings.0"),
-    (r"^click_encoder\.positive", PREDICTOR + ".point_embed_encoder.point_embeddings.1"),
-    (r"^click_encoder\.dummy", PREDICTOR + ".point_embed_encoder.not_a_point_embed"),
+    (r"^click_encoder\.gaussian", POINTS + ".pe_layer.positional_encoding_gaussian_matrix"),
+    (r"^click_encoder\.negative", POINTS + ".point_embeddings.0"),
+    (r"^click_encoder\.positive", POINTS + ".point_embeddings.1"),
+    (r"^click_encoder\.dummy", POINTS + ".not_a_point_embed"),
     (r"^click_encoder\.mlp", "click_mlp"),
     (r"^layers\.(\d)\.self_attention\.in_", LAYERS + r"_self_attention_layers.\1.self_attn.in_proj_"),
     (r"^layers\.(\d)\.self_attention\.out", LAYERS + r"_self_attention_layers.\1.self_attn.out_proj"),

@@ -81,11 +81,12 @@ def case(network: KPrism) -> Case:
     ]
     with torch.inference_mode():
         prompts = Prompts(clicks=clicks, previous=previous)
-        logits = [x.clone() for x in network.decode(network.encode_image(image), prompts)]
+        outputs = network.decode(network.encode_image(image), prompts)
     for hook in hooks:
         hook.remove()
+    logits = [output.clone() for output in outputs]
     # the authors' tokens: the positive click, the negative one; ours have the two dummies after them
-    expected = [None if mask is None else mask[:, :2] for mask in masks]
+    expected = [None if mask is None else mask[:, :2].clone() for mask in masks]
     return Case("made-up", 0, None, image, None, clicks, None, previous, logits, expected)
 
 

@@ -74,7 +74,9 @@ def test_relative_positions_index_the_bias_table_by_row_and_column_distance():
             assert index[one, other] == (y1 - y2 + 2) * 5 + (x1 - x2 + 2)
 
 
-@pytest.mark.parametrize(("row", "column", "channel"), [(0, 0, 0), (2, 4, 1), (1, 3, 6), (2, 0, 9), (0, 4, 15)])
+@pytest.mark.parametrize(
+    ("row", "column", "channel"), [(0, 0, 0), (2, 4, 1), (1, 3, 6), (2, 0, 9), (0, 4, 15)]
+)
 def test_sine_positions_follow_the_formula(row, column, channel):
     height, width, channels = 3, 5, 16
     place, length = (row, height) if channel < channels // 2 else (column, width)

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from KPrismCore.network import moe
 from KPrismCore.network.moe import FOLD_LIMIT, MoEAttention, MoEFeedForward, SelfAttention
 
 WAYS = ("plain", "fold_queries", "fold_keys")
@@ -85,6 +86,19 @@ def test_folding_gives_the_result_of_the_plain_way(seed, way):
     assert difference.abs().max() <= 1e-4
 
 
+@pytest.mark.parametrize("piece", [1, 100, moe.PIECE])
+@pytest.mark.parametrize("way", FOLDS)
+@pytest.mark.parametrize("seed", range(24))
+def test_folding_piece_by_piece_without_gradients_gives_the_result_of_the_plain_way(
+    seed, way, piece, monkeypatch
+):
+    monkeypatch.setattr(moe, "PIECE", piece)
+    attention, inputs = made_up(seed)
+    with torch.inference_mode():
+        difference = run(attention, way, inputs) - run(attention, "plain", inputs)
+    assert difference.abs().max() <= 1e-4
+
+
 @pytest.mark.parametrize("way", FOLDS)
 @pytest.mark.parametrize("seed", range(24))
 def test_folding_gives_the_gradients_of_the_plain_way(seed, way):
@@ -98,6 +112,12 @@ def test_folding_gives_the_gradients_of_the_plain_way(seed, way):
 def test_made_up_inputs_cover_masks_and_key_weights():
     kinds = {(i.blocked is not None, i.key_bias is not None) for _, i in map(made_up, range(24))}
     assert len(kinds) == 4
+
+
+def test_made_up_inputs_of_one_sample_have_masks_that_differ_between_queries():
+    masks = [inputs.blocked[0] for _, inputs in map(made_up, range(24)) if inputs.blocked is not None
+             and inputs.key_bias is None and len(inputs.blocked) == 1]  # fmt: skip
+    assert any(len(mask.unique(dim=0)) > 1 for mask in masks)
 
 
 def test_a_made_up_mask_can_leave_a_row_open_by_the_fallback():

@@ -198,9 +198,7 @@ FINE_STRIDES = {"strides": (8, 4, 2), "layers": 6}
 )
 def test_other_sizes_and_strides_work(changes, sides):
     config = replace(TINY, **changes)
-    outputs = answer(
-        network_of(config), made_up("class references clicks previous", side=config.input_size)
-    )
+    outputs = answer(network_of(config), made_up("class references clicks previous", side=config.input_size))
     assert [x.shape[-1] for x in outputs] == sides
     assert all(bool(x.isfinite().all()) for x in outputs)
 

@@ -82,7 +82,9 @@ def test_an_unusable_configuration_is_refused(changes, words):
         replace(TINY, **changes)
 
 
-@pytest.mark.parametrize("values", [{"depth": 3}, {"width": "wide"}, {"strides": 8}, {"prompt_channels": [None]}])
+@pytest.mark.parametrize(
+    "values", [{"depth": 3}, {"width": "wide"}, {"strides": 8}, {"prompt_channels": [None]}]
+)
 def test_a_stored_configuration_with_a_wrong_field_is_refused(values):
     with pytest.raises(CheckpointError):
         KPrismConfig.from_dict({**TINY.to_dict(), **values})
@@ -128,7 +130,9 @@ def test_without_queries_the_class_has_no_effect(image):
 
 def test_without_queries_a_click_still_has_an_effect(image):
     network = without("queries_1d")
-    one, other = (answer(network, image, Prompts(clicks=clicks(place))) for place in ((10, 10, 1), (50, 50, 1)))
+    one, other = (
+        answer(network, image, Prompts(clicks=clicks(place))) for place in ((10, 10, 1), (50, 50, 1))
+    )
     assert not torch.equal(one, other)
 
 
@@ -143,8 +147,44 @@ def test_without_fusion_the_click_map_has_no_effect(fusion, has_effect, image):
 
 def test_without_fusion_and_queries_a_click_has_no_effect(image):
     network = without("fusion_2d", "queries_1d")
-    one, other = (answer(network, image, Prompts(clicks=clicks(place))) for place in ((10, 10, 1), (50, 50, 1)))
+    one, other = (
+        answer(network, image, Prompts(clicks=clicks(place))) for place in ((10, 10, 1), (50, 50, 1))
+    )
     assert torch.equal(one, other)
+
+
+def test_without_queries_references_still_have_an_effect_by_the_read_out(image):
+    network = without("queries_1d")
+    with torch.inference_mode():
+        masks = (image[:, None, :1] > 0.5).float()
+        shown = [network.encode_references(image[:, None], mask) for mask in (masks, 1 - masks)]
+    one, other = (answer(network, image, Prompts(references=references)) for references in shown)
+    assert not torch.equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("authors_rules", "kinds", "has_effect"),
+    [(False, "class", True), (False, "class clicks", True), (False, "clicks", True), (True, "class", False),
+     (True, "clicks", False)],
+)  # fmt: skip
+def test_without_fusion_the_previous_mask_acts_by_the_first_attention_mask(
+    authors_rules, kinds, has_effect, image
+):
+    network = network_of(replace(TINY, fusion_2d=False, authors_rules=authors_rules))
+    prompts = Prompts(
+        torch.tensor([2]) if "class" in kinds else None, clicks((10, 20, 1)) if "clicks" in kinds else None
+    )
+    one, other = (
+        answer(network, image, replace(prompts, previous=mask)) for mask in (image[:, :1], 1 - image[:, :1])
+    )
+    assert torch.equal(one, other) is not has_effect
+
+
+def test_the_authors_take_the_sigmoid_of_the_previous_mask_next_to_a_class(image):
+    network = network_of(replace(TINY, authors_rules=True))
+    prompts = Prompts(torch.tensor([1]), clicks((10, 20, 1)), previous=torch.full((1, 1, 64, 64), 0.2))
+    found = network._first_probability(prompts, network.encode_image(image))
+    torch.testing.assert_close(found, torch.full((1, 1, 4, 4), 0.2).sigmoid())
 
 
 def test_the_click_mlp_is_in_the_state_dict():

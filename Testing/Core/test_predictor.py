@@ -1,0 +1,291 @@
+"""The predictor: images of any kind, prompts in the network's frame, errors, and what is computed once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from KPrismCore.catalogue import Catalogue, load_catalogue
+from KPrismCore.checkpoint import ModelCard
+from KPrismCore.errors import (
+    ClickOutsideError,
+    ImageContentError,
+    PromptError,
+    ReferenceMismatchError,
+    UnknownClassError,
+)
+from KPrismCore.network.kprism import KPrism
+from KPrismCore.predictor import Model, Predictor, confidence
+from KPrismCore.preprocess import Preprocessing
+from KPrismCore.prompts import Click
+from Testing.Core.spy import Spy
+from Testing.Core.tiny import CLASSES, TINY
+
+HEIGHT, WIDTH = 40, 80
+
+
+@pytest.fixture
+def model() -> Model:
+    torch.manual_seed(0)
+    network = KPrism(TINY).for_inference()
+    return Model(network, torch.device("cpu"), load_catalogue(CLASSES), Preprocessing(), ModelCard())
+
+
+@pytest.fixture
+def predictor(model: Model) -> Predictor:
+    return Predictor(model)
+
+
+@pytest.fixture
+def image() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 255, (HEIGHT, WIDTH)).astype(np.uint8)
+
+
+@pytest.fixture
+def mask() -> np.ndarray:
+    mask = np.zeros((HEIGHT, WIDTH), dtype=bool)
+    mask[10:30, 20:50] = True
+    return mask
+
+
+IMAGES = {
+    "wide": (40, 80), "tall": (90, 30), "large": (200, 130), "one row": (1, 50), "colour": (40, 80, 3),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32, np.float64])
+@pytest.mark.parametrize("kind", IMAGES)
+def test_a_prediction_has_the_shape_of_the_image(predictor, kind, dtype):
+    image = (np.random.default_rng(0).random(IMAGES[kind]) * 200).astype(dtype)
+    found = predictor.predict(predictor.encode(image), class_name="liver")
+    assert found.mask.shape == found.probability.shape == IMAGES[kind][:2]
+    assert (found.mask.dtype, found.probability.dtype) == (bool, np.float32)
+
+
+def test_the_mask_is_where_the_probability_is_above_one_half(predictor, image):
+    found = predictor.predict(predictor.encode(image), clicks=[Click(30, 20)])
+    assert found.mask.any()
+    assert not found.mask.all()
+    assert np.array_equal(found.mask, found.probability > 0.5)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_an_image_with_values_that_are_no_numbers_is_an_error(predictor, value):
+    with pytest.raises(ImageContentError):
+        predictor.encode(np.full((8, 8), value))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (8,), (0, 5), (2, 8, 8, 3), (8, 8, 2)])
+def test_an_array_that_is_no_image_is_an_error(predictor, shape):
+    with pytest.raises(ImageContentError):
+        predictor.encode(np.zeros(shape))
+
+
+@pytest.mark.parametrize(
+    ("shape", "click", "row", "column"),
+    [
+        ((64, 64), (5, 9), 9, 5),
+        ((64, 64), (63, 0), 0, 63),
+        ((32, 64), (5, 9), 9 + 16, 5),  # centred between 16 empty rows above and below
+        ((64, 32), (5, 9), 9, 5 + 16),
+        ((128, 128), (5, 9), 4.25, 2.25),
+    ],
+)
+def test_a_click_reaches_the_network_at_its_row_and_column(model, predictor, shape, click, row, column):
+    spy = Spy(model.network, "decode")
+    predictor.predict(predictor.encode(np.eye(*shape)), clicks=[Click(*click)])
+    assert spy.calls[0][1].clicks.points.tolist() == [[[row, column]]]
+
+
+def test_the_network_sees_the_image_under_the_click(model, predictor):
+    image = np.zeros((HEIGHT, WIDTH), dtype=np.uint8)
+    image[30:32, 50:52] = 255
+    encoded, decoded = Spy(model.network, "encode_image"), Spy(model.network, "decode")
+    predictor.predict(predictor.encode(image), clicks=[Click(50.5, 30.5)])
+    row, column = decoded.calls[0][1].clicks.points[0, 0].round().long()
+    assert encoded.calls[0][0][0, 0, row, column] == encoded.calls[0][0].max()
+
+
+def test_clicks_reach_the_network_newest_first_with_their_polarity(model, predictor, image):
+    spy = Spy(model.network, "decode")
+    predictor.predict(predictor.encode(image), clicks=[Click(1, 2), Click(3, 4, positive=False)])
+    clicks = spy.calls[0][1].clicks
+    assert clicks.labels.tolist() == [[0, 1]]
+    assert clicks.points[0, 0, 0] > clicks.points[0, 1, 0]
+
+
+def test_clicks_are_whole_pixels_for_checkpoints_of_the_authors(image):
+    torch.manual_seed(0)
+    network = KPrism(replace(TINY, authors_rules=True)).for_inference()
+    model = Model(network, torch.device("cpu"), load_catalogue(CLASSES), Preprocessing(), ModelCard())
+    spy, asking = Spy(network, "decode"), Predictor(model)
+    asking.predict(asking.encode(image), clicks=[Click(33, 17)])
+    points = spy.calls[0][1].clicks.points
+    assert torch.equal(points, points.round())
+
+
+@pytest.mark.parametrize("place", [(-1, 0), (0, -0.6), (WIDTH, 0), (0, HEIGHT - 0.4)])
+def test_a_click_outside_the_image_is_an_error(predictor, image, place):
+    with pytest.raises(ClickOutsideError, match=f"0 to {WIDTH - 1}"):
+        predictor.predict(predictor.encode(image), clicks=[Click(*place)])
+
+
+@pytest.mark.parametrize(
+    "place", [(0, 0), (-0.5, -0.5), (WIDTH - 1, HEIGHT - 1), (WIDTH - 0.6, HEIGHT - 0.6)]
+)
+def test_a_click_on_the_border_is_inside(predictor, image, place):
+    assert predictor.predict(predictor.encode(image), clicks=[Click(*place)]).mask.shape == image.shape
+
+
+def test_a_prediction_without_prompts_is_an_error(predictor, image, mask):
+    with pytest.raises(PromptError, match="click"):
+        predictor.predict(predictor.encode(image), previous_mask=mask)
+
+
+def test_an_unknown_class_is_an_error_with_a_near_match(predictor, image):
+    with pytest.raises(UnknownClassError, match=r"Did you mean.*liver"):
+        predictor.predict(predictor.encode(image), class_name="livr")
+
+
+def test_a_class_that_was_never_trained_is_an_error(model, predictor, image):
+    entries = [replace(entry, trained=entry.index != 1) for entry in model.catalogue]
+    model.catalogue = Catalogue(tuple(entries))
+    with pytest.raises(PromptError, match="not trained"):
+        predictor.predict(predictor.encode(image), class_name=entries[0].name)
+
+
+def test_a_class_reaches_the_network_as_its_index(model, predictor, image):
+    spy = Spy(model.network, "decode")
+    predictor.predict(predictor.encode(image), class_name="Liver")
+    assert spy.calls[0][1].class_index.tolist() == [model.catalogue.by_name("liver").index]
+
+
+@pytest.mark.parametrize("count", [0, 10])
+def test_no_reference_and_more_than_nine_are_errors(predictor, image, mask, count):
+    with pytest.raises(ReferenceMismatchError, match="1 to 9"):
+        predictor.encode_references([(image, mask)] * count)
+
+
+def test_a_reference_with_an_empty_mask_is_an_error(predictor, image, mask):
+    with pytest.raises(ReferenceMismatchError, match="empty"):
+        predictor.encode_references([(image, mask), (image, mask & False)])
+
+
+def test_a_reference_with_a_mask_of_another_size_is_an_error(predictor, image, mask):
+    with pytest.raises(ReferenceMismatchError, match="pixels"):
+        predictor.encode_references([(image, mask[:-1])])
+
+
+def test_references_may_differ_in_size_from_the_image_and_from_each_other(predictor, image, mask):
+    references = predictor.encode_references([(image, mask), (image[:, :30], mask[:, :30])])
+    assert predictor.predict(predictor.encode(image[:20]), references=references).mask.shape == (20, WIDTH)
+
+
+def test_a_previous_mask_changes_the_prediction(predictor, image, mask):
+    features, clicks = predictor.encode(image), [Click(30, 20)]
+    one, other = (predictor.predict(features, clicks=clicks, previous_mask=m) for m in (mask, ~mask))
+    assert not np.array_equal(one.probability, other.probability)
+
+
+def test_a_previous_mask_reaches_the_network_in_its_frame(model, predictor, image, mask):
+    spy = Spy(model.network, "decode")
+    predictor.predict(predictor.encode(image), clicks=[Click(30, 20)], previous_mask=mask)
+    previous = spy.calls[0][1].previous[0, 0]
+    # 40 x 80 pixels become 32 x 64 from row 16 on
+    assert previous[16 + 16, 28] == 1
+    assert not previous[:16].any()
+
+
+def test_a_previous_prediction_reaches_the_network_without_a_loss(model, predictor, image):
+    features, spy = predictor.encode(image), Spy(model.network, "decode")
+    first = predictor.predict(features, class_name="liver")
+    predictor.predict(features, class_name="liver", previous_mask=first)
+    assert torch.equal(spy.calls[1][1].previous, first.square)
+
+
+def test_a_previous_mask_of_another_size_is_an_error(predictor, image, mask):
+    with pytest.raises(PromptError, match="previous"):
+        predictor.predict(predictor.encode(image), class_name="liver", previous_mask=mask[:-1])
+
+
+def test_a_prediction_of_another_image_is_no_previous_mask(predictor, image):
+    other = predictor.predict(predictor.encode(image[:-1]), class_name="liver")
+    with pytest.raises(PromptError, match="previous"):
+        predictor.predict(predictor.encode(image), class_name="liver", previous_mask=other)
+
+
+def test_a_prediction_of_which_only_the_square_was_kept_is_a_previous_mask(predictor, image):
+    features = predictor.encode(image)
+    first = predictor.predict(features, class_name="liver")
+    kept = replace(first, mask=np.zeros((0, 0), bool), probability=np.zeros((0, 0), np.float32))
+    one, other = (predictor.predict(features, clicks=[Click(3, 3)], previous_mask=p) for p in (first, kept))
+    assert np.array_equal(one.probability, other.probability)
+
+
+@pytest.mark.parametrize("value", [255, -1, np.nan])
+def test_a_previous_mask_that_is_no_probability_is_an_error(predictor, image, value):
+    with pytest.raises(PromptError, match="0 to 1"):
+        predictor.predict(
+            predictor.encode(image), class_name="liver", previous_mask=np.full(image.shape, value)
+        )
+
+
+def test_the_image_is_encoded_once_for_many_predictions(model, predictor, image):
+    spy = Spy(model.network, "encode_image")
+    features = predictor.encode(image)
+    for column in range(3):
+        predictor.predict(features, clicks=[Click(column, 0)])
+    assert len(spy.calls) == 1
+
+
+def test_a_prediction_does_not_depend_on_those_before_it(predictor, image, mask):
+    features, references = predictor.encode(image), predictor.encode_references([(image, mask)])
+    first = predictor.predict(features, class_name="liver")
+    predictor.predict(features, references=references, clicks=[Click(3, 3)])
+    assert np.array_equal(predictor.predict(features, class_name="liver").probability, first.probability)
+
+
+def test_references_are_read_out_once_for_many_predictions(model, predictor, image, mask):
+    spy = Spy(model.network, "with_references")
+    features, references = predictor.encode(image), predictor.encode_references([(image, mask)])
+    for column in range(3):
+        predictor.predict(features, references=references, clicks=[Click(column, 0)])
+    assert len(spy.calls) == 1
+
+
+def test_other_references_are_read_out_anew(predictor, image, mask):
+    features = predictor.encode(image)
+    one, other = (predictor.encode_references([(image, m)]) for m in (mask, ~mask))
+    predictor.predict(features, references=one)
+    found = predictor.predict(features, references=other)
+    fresh = predictor.predict(predictor.encode(image), references=other)
+    assert np.array_equal(found.probability, fresh.probability)
+
+
+def test_features_tell_their_memory(predictor, image, mask):
+    features = predictor.encode(image)
+    before = features.bytes
+    assert before >= sum(level.nelement() * 4 for level in features.image.levels)
+    predictor.predict(features, references=predictor.encode_references([(image, mask)]))
+    assert features.bytes > before
+
+
+def test_confidence_is_the_dice_of_mask_and_probability():
+    probability = np.array([[0.9, 0.2], [0.7, 0.4]], dtype=np.float32)
+    assert confidence(probability > 0.5, probability) == pytest.approx(2 * 1.6 / (2.2 + 2))
+
+
+def test_confidence_of_an_empty_mask_is_that_of_its_likeliest_pixel():
+    assert confidence(np.zeros((1, 2), bool), np.array([[0.1, 0.3]], np.float32)) == pytest.approx(0.7)
+
+
+def test_a_reference_lost_at_the_network_size_is_refused(predictor):
+    image = np.zeros((600, 600), dtype=np.uint8)
+    image[300:] = 200
+    mask = np.zeros((600, 600), dtype=bool)
+    mask[1, 1] = True
+    with pytest.raises(ReferenceMismatchError, match="lost"):
+        predictor.encode_references([(image, mask)])
