@@ -227,8 +227,9 @@ def _pool_open(queries: Tensor, keys: Tensor, values: Tensor, blocked: Tensor) -
         members, seen = kinds == kind, (~row).nonzero()[:, 0]
         group = queries[:, members].flatten(0, 1)
         parts = seen.split(_rows_of_a_piece(len(group)))
-        pieces = (_pool(group, keys[part], values[part]) for part in parts)
-        pooled[:, members] = _joined(*zip(*pieces, strict=True)).unflatten(0, (len(queries), -1))
+        means, sums = zip(*(_pool(group, keys[part], values[part]) for part in parts), strict=True)
+        mean = (torch.stack(means) * torch.stack(sums).softmax(0)).sum(0)
+        pooled[:, members] = mean.unflatten(0, (len(queries), -1))
     return pooled
 
 
@@ -238,11 +239,6 @@ def _pool(queries: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor
     largest = logits.amax(1, keepdim=True)
     weights = logits.softmax(1)  # the largest is exp(largest - the logarithm of the sum)
     return torch.matmul(weights, values), largest - weights.amax(1, keepdim=True).log()
-
-
-def _joined(means: tuple[Tensor, ...], sums: tuple[Tensor, ...]) -> Tensor:
-    """The mean over all pieces (n, C) of their means and logarithmic sums."""
-    return (torch.stack(means) * torch.stack(sums).softmax(0)).sum(0)
 
 
 def _rows_of_a_piece(logits: int) -> int:
