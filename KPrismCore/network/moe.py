@@ -226,8 +226,8 @@ def _pool_open(queries: Tensor, keys: Tensor, values: Tensor, blocked: Tensor) -
     for kind, row in enumerate(rows):
         members, seen = kinds == kind, (~row).nonzero()[:, 0]
         group = queries[:, members].flatten(0, 1)
-        parts = seen.split(_rows_of_a_piece(len(group)))
-        means, sums = zip(*(_pool(group, keys[part], values[part]) for part in parts), strict=True)
+        pieces = [_pool(group, keys[i], values[i]) for i in seen.split(_rows_of_a_piece(len(group)))]
+        means, sums = zip(*pieces, strict=True)
         mean = (torch.stack(means) * torch.stack(sums).softmax(0)).sum(0)
         pooled[:, members] = mean.unflatten(0, (len(queries), -1))
     return pooled
@@ -236,9 +236,9 @@ def _pool_open(queries: Tensor, keys: Tensor, values: Tensor, blocked: Tensor) -
 def _pool(queries: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
     """Mean values (n, C) of one piece of the keys, and the logarithm of its sum of exponentials (n, 1)."""
     logits = torch.matmul(queries, keys.t())
-    largest = logits.amax(1, keepdim=True)
-    weights = logits.softmax(1)  # the largest is exp(largest - the logarithm of the sum)
-    return torch.matmul(weights, values), largest - weights.amax(1, keepdim=True).log()
+    weights = logits.softmax(1)  # the largest is exp(the largest logit - the logarithm of the sum)
+    sums = logits.amax(1, keepdim=True) - weights.amax(1, keepdim=True).log()
+    return torch.matmul(weights, values), sums
 
 
 def _rows_of_a_piece(logits: int) -> int:
