@@ -1,4 +1,4 @@
-"""Segmentation files: what is read back, where it lies, and that a failure leaves the old file alone."""
+"""Segmentation files: what is read back, and where it lies."""
 
 from __future__ import annotations
 
@@ -10,107 +10,24 @@ import pytest
 import SimpleITK as sitk
 import slicerio
 
-from KPrismCore import labelmaps
 from KPrismCore.catalogue import load_catalogue
 from KPrismCore.commands.terminology import CLASSES
 from KPrismCore.errors import GeometryError, OutputFileError
 from KPrismCore.geometry import VolumeGeometry, lps_from_ras
 from KPrismCore.labelmaps import (
     LABELMAP_ENDINGS,
-    MAX_SEGMENTS,
     Segment,
     assign_layers,
     write_segmentation,
 )
 from KPrismCore.terminology import Code, Terminology
-
-SIZE = (7, 6, 5)
-ALL_ENDINGS = (".seg.nrrd", *LABELMAP_ENDINGS)
-LIVER_ENTRY = (
-    "Segmentation category and type - 3D Slicer General Anatomy list~SCT^123037004^Anatomical Structure"
-    "~SCT^10200004^Liver~^^~Anatomic codes - DICOM master list~^^~^^"
+from Testing.Core.labelmap_samples import (
+    LIVER,
+    LIVER_ENTRY,
+    SIZE,
+    header_lines,
+    stored_layers,
 )
-
-
-def rotation(x: float, y: float, z: float) -> np.ndarray:
-    matrix = np.eye(3)
-    for axis, degrees in enumerate((x, y, z)):
-        c, s = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
-        first, second = [(1, 2), (2, 0), (0, 1)][axis]
-        turn = np.eye(3)
-        turn[[first, first, second, second], [first, second, first, second]] = (c, -s, s, c)
-        matrix = turn @ matrix
-    return matrix
-
-
-def grid(direction: np.ndarray, spacing: tuple[float, float, float]) -> VolumeGeometry:
-    return VolumeGeometry.from_parts(SIZE, spacing, direction, (-100.123456789, 33.3, 1 / 3))
-
-
-GEOMETRIES = {
-    "isotropic": grid(np.eye(3), (1.0, 1.0, 1.0)),
-    "anisotropic": grid(np.eye(3), (0.7, 1 / 3, 6.5)),
-    "flipped": grid(np.diag([-1.0, 1.0, -1.0]), (0.7, 0.8, 3.0)),
-    "permuted": grid(np.eye(3)[:, [2, 0, 1]], (0.7, 0.8, 3.0)),
-    "rotated": grid(rotation(20, -7, 35), (0.7, 0.8, 3.0)),
-    "rotated and flipped": grid(rotation(-11, 40, 5) @ np.diag([1.0, -1.0, 1.0]), (0.5, 0.5, 2.5)),
-}
-
-
-@pytest.fixture(params=GEOMETRIES.values(), ids=GEOMETRIES.keys())
-def a_geometry(request: pytest.FixtureRequest) -> VolumeGeometry:
-    geometry: VolumeGeometry = request.param
-    return geometry
-
-
-@pytest.fixture
-def a_tilted_geometry() -> VolumeGeometry:
-    return GEOMETRIES["rotated"]
-
-
-def box(k: slice, j: slice, i: slice) -> np.ndarray:
-    mask = np.zeros(SIZE[::-1], dtype=bool)
-    mask[k, j, i] = True
-    return mask
-
-
-LIVER = Terminology(Code("123037004", "Anatomical Structure"), Code("10200004", "Liver"))
-
-
-@pytest.fixture
-def a_liver() -> Segment:
-    return Segment("Liver", box(slice(1, 3), slice(0, 4), slice(2, 7)), "#dd8265", LIVER)
-
-
-@pytest.fixture
-def a_tumour_inside(a_liver: Segment) -> Segment:
-    codes = Terminology(
-        Code("49755003", "Morphologically Altered Structure"),
-        Code("108369006", "Neoplasm"),
-        anatomy=Code("10200004", "Liver"),
-    )
-    return Segment("Liver tumour", box(slice(2, 3), slice(1, 3), slice(3, 5)), "#90ee90", codes, "inprogress")
-
-
-@pytest.fixture
-def a_separate_spleen() -> Segment:
-    return Segment("Spleen", box(slice(4, 5), slice(4, 6), slice(0, 2)), "#9d6ca2")
-
-
-def stored_layers(path: Path) -> tuple[np.ndarray, list[dict[str, object]], np.ndarray]:
-    """Read with slicerio: voxels (L, K, J, I), segments, IJK to LPS."""
-    stored = slicerio.read_segmentation(str(path))
-    voxels = stored["voxels"]
-    layers = voxels[np.newaxis] if voxels.ndim == 3 else voxels
-    return layers.transpose(0, 3, 2, 1), stored["segments"], stored["ijkToLPS"]
-
-
-def header_lines(path: Path) -> list[str]:
-    return path.read_bytes().split(b"\n\n")[0].decode("utf-8").splitlines()
-
-
-def leftovers(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir() if path.name.startswith("."))
 
 
 def test_every_mask_of_a_segmentation_comes_back_at_its_place(
@@ -363,96 +280,6 @@ def test_a_labelmap_has_a_slicer_colour_table_beside_it(
         "1 Liver 221 130 101 255",
         "2 Liver_tumour 144 238 144 255",
     ]
-
-
-def test_a_mask_of_another_shape_is_refused(tmp_path: Path, a_tilted_geometry: VolumeGeometry) -> None:
-    with pytest.raises(GeometryError, match="mask of Liver"):
-        write_segmentation(
-            tmp_path / "a.mha", [Segment("Liver", np.ones(SIZE, dtype=bool))], a_tilted_geometry
-        )
-
-
-@pytest.mark.parametrize("name", ["case.stl", "case", "case.seg", "case.nii.bz2", "case.MHA"])
-def test_an_unknown_ending_is_refused_with_the_endings_there_are(
-    tmp_path: Path, a_tilted_geometry: VolumeGeometry, a_liver: Segment, name: str
-) -> None:
-    with pytest.raises(OutputFileError) as caught:
-        write_segmentation(tmp_path / name, [a_liver], a_tilted_geometry)
-    assert all(ending in caught.value.remedy for ending in ALL_ENDINGS)
-
-
-def test_more_segments_than_labels_are_refused(tmp_path: Path, a_liver: Segment) -> None:
-    with pytest.raises(OutputFileError, match="at most 65535"):
-        write_segmentation(tmp_path / "a.mha", [a_liver] * (MAX_SEGMENTS + 1), GEOMETRIES["isotropic"])
-
-
-@pytest.mark.parametrize("ending", ALL_ENDINGS)
-def test_an_existing_file_is_refused_and_kept(
-    tmp_path: Path, a_tilted_geometry: VolumeGeometry, a_liver: Segment, ending: str
-) -> None:
-    path = tmp_path / f"case{ending}"
-    path.write_bytes(b"yesterday")
-    with pytest.raises(OutputFileError, match="allow overwriting"):
-        write_segmentation(path, [a_liver], a_tilted_geometry)
-    assert path.read_bytes() == b"yesterday"
-
-
-def test_an_existing_colour_table_is_refused_before_anything_is_written(
-    tmp_path: Path, a_tilted_geometry: VolumeGeometry, a_liver: Segment
-) -> None:
-    (tmp_path / "case.ctbl").write_text("mine")
-    with pytest.raises(OutputFileError, match=r"case\.ctbl already exists"):
-        write_segmentation(tmp_path / "case.mha", [a_liver], a_tilted_geometry)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["case.ctbl"]
-
-
-@pytest.mark.parametrize("ending", ALL_ENDINGS)
-def test_an_existing_file_is_replaced_where_that_is_allowed(
-    tmp_path: Path, a_tilted_geometry: VolumeGeometry, a_liver: Segment, ending: str
-) -> None:
-    path = tmp_path / f"case{ending}"
-    path.write_bytes(b"yesterday")
-    write_segmentation(path, [a_liver], a_tilted_geometry, overwrite=True)
-    assert sitk.ReadImage(str(path)).GetSize() == SIZE
-
-
-@pytest.mark.parametrize("failure", [KeyboardInterrupt, RuntimeError("disk"), OSError(28, "No space left")])
-@pytest.mark.parametrize("ending", ALL_ENDINGS)
-def test_a_failure_in_the_middle_leaves_the_old_file_and_no_temporary(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    a_tilted_geometry: VolumeGeometry,
-    a_liver: Segment,
-    ending: str,
-    failure: BaseException | type[BaseException],
-) -> None:
-    path, table = tmp_path / f"case{ending}", tmp_path / "case.ctbl"
-    path.write_bytes(b"yesterday")
-    table.write_bytes(b"colours of yesterday")
-
-    def write_half(*arguments: object, **_: object) -> None:
-        target = next(Path(argument) for argument in arguments if isinstance(argument, str | Path))
-        target.write_bytes(b"half a f")
-        raise failure
-
-    monkeypatch.setattr(labelmaps.sitk, "WriteImage", write_half)
-    monkeypatch.setattr(labelmaps, "write_nrrd", write_half)
-    with pytest.raises((KeyboardInterrupt, RuntimeError, OutputFileError)):
-        write_segmentation(path, [a_liver], a_tilted_geometry, overwrite=True)
-    assert path.read_bytes() == b"yesterday"
-    assert table.read_bytes() == b"colours of yesterday"
-    assert leftovers(tmp_path) == []
-
-
-def test_a_failing_library_is_an_output_error_with_its_reason(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, a_tilted_geometry: VolumeGeometry, a_liver: Segment
-) -> None:
-    def fail(*_: object, **__: object) -> None:
-        raise RuntimeError("Exception thrown\nITK ERROR: the disk is full")
-
-    monkeypatch.setattr(labelmaps.sitk, "WriteImage", fail)
-    with pytest.raises(OutputFileError, match=r"case\.mha cannot be written \(ITK ERROR: the disk is full\)"):
-        write_segmentation(tmp_path / "case.mha", [a_liver], a_tilted_geometry)
 
 
 def test_a_real_mask_with_an_overlap_comes_back_on_its_image(tmp_path: Path) -> None:
