@@ -16,19 +16,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike
-
 from KPrismCore import session_store
-from KPrismCore.errors import ClickOutsideError
-from KPrismCore.predictor import Prediction, Predictor
-from KPrismCore.prompts import Click
+from KPrismCore.history import Act
+from KPrismCore.predictor import Predictor
 from KPrismCore.session_base import Array, BoolArray, SliceResult, default_plane_kind
-from KPrismCore.session_prompts import DescribedSession, place_of, without
-from KPrismCore.session_segment import Segment
-from KPrismCore.session_state import Base, PackedMask, Recall
+from KPrismCore.session_clicks import ClickedSession
+from KPrismCore.session_state import Recall
 from KPrismCore.slice_engine import nothing_to_go_by
-from KPrismCore.slices import Plane, SlicePlane
+from KPrismCore.slices import Plane
 from KPrismCore.volumes import Volume
 
 __all__ = ["AnnotationSession", "Progress", "SliceResult", "default_plane_kind"]
@@ -43,98 +38,35 @@ class Progress:
     result: SliceResult | None
 
 
-class AnnotationSession(DescribedSession):
-    """See the module; class and references are in `DescribedSession`, the rest is in `SessionBase`."""
+class AnnotationSession(ClickedSession):
+    """See the module; clicks are in `ClickedSession`, class and references in `DescribedSession`, the rest
+    is in `SessionBase`.
+    """
 
-    # where
-
-    def clicks(self, plane: Plane, segment: str | None = None) -> tuple[Click, ...]:
-        """The clicks on a slice, oldest first."""
-        return self.segment(segment).state.at(plane).clicks
-
-    def add_click(self, plane: Plane, click: Click, segment: str | None = None) -> SliceResult:
-        """Click on a slice: its mask so far is refined with all its clicks, the class and the references.
-
-        Raises:
-            ClickOutsideError: the click is outside the slice.
-        """
-        began = time.perf_counter()
-        owner = self._open(segment, plane)
-        click.require_inside(*plane.shape)
-        state = owner.settled(plane)
-        state = replace(state, clicks=(*state.clicks, click))
-        prediction = self._predict(owner, plane, state.clicks, owner.previous(state))
-        return self._write("click", owner, state, prediction.mask, Recall.of(prediction), began)
-
-    def add_click_at(
-        self, ijk: ArrayLike, positive: bool = True, *, kind: str | None = None, segment: str | None = None
-    ) -> SliceResult:
-        """Click at a voxel (3,) IJK, on its slice of a kind (by default the session's); as `add_click`."""
-        plane, click = self.locate(ijk, positive, kind)
-        return self.add_click(plane, click, segment)
-
-    def locate(
-        self, ijk: ArrayLike, positive: bool = True, kind: str | None = None
-    ) -> tuple[SlicePlane, Click]:
-        """Turn a voxel (3,) IJK into its slice of a kind (the session's by default) and a click on it.
-
-        Raises:
-            ClickOutsideError: the voxel is outside the volume.
-        """
-        geometry, place = self.volume.geometry, np.asarray(ijk, dtype=np.float64)
-        if not geometry.contains_ijk(place):
-            text = ", ".join(f"{value:g}" for value in place)
-            last = ", ".join(
-                f"{axis} 0 to {length - 1}" for axis, length in zip("IJK", geometry.size, strict=True)
-            )
-            raise ClickOutsideError(
-                f"The click at I,J,K = {text} is outside the volume.", f"Stay within {last}."
-            )
-        chosen = kind or self.plane_kind
-        axis = SlicePlane(geometry, chosen, 0).normal_axis
-        plane = SlicePlane(geometry, chosen, int(np.floor(place[axis] + 0.5)))
-        x, y = plane.ijk_to_pixel(place)
-        return plane, Click(float(x), float(y), positive)
-
-    def remove_click(self, plane: Plane, index: int = -1, segment: str | None = None) -> SliceResult:
-        """Remove a click; the slice becomes what it would be had that click not been made.
-
-        A mask drawn by hand stays: clicks made before it only leave the list.
-
-        Raises:
-            PromptError: there is no such click.
-        """
-        began = time.perf_counter()
-        owner = self._open(segment, plane)
-        state = owner.settled(plane)
-        clicks = without(state.clicks, index, "click")
-        was_settled = place_of(state.clicks, index, "click") < state.settled
-        settled, base = (
-            state.settled - was_settled,
-            state.base or Base(PackedMask.of(plane.read_mask(owner.voxels))),
-        )
-        if was_settled and base.recall:
-            base = self._whole(owner, plane, clicks[:settled])
-        mask, recall = base.mask.mask(), base.recall
-        for number in range(settled, len(clicks)):
-            previous = recall.prediction() if recall else (mask if mask.any() else None)
-            prediction = self._predict(owner, plane, clicks[: number + 1], previous)
-            mask, recall = prediction.mask, Recall.of(prediction)
-        state = replace(state, clicks=clicks, settled=settled, base=base)
-        return self._write("remove click", owner, state, mask, recall, began)
-
-    def set_mask(self, mask: Array, plane: Plane | None = None, segment: str | None = None) -> None:
+    def set_mask(
+        self,
+        mask: Array,
+        plane: Plane | None = None,
+        segment: str | None = None,
+        *,
+        label: str = "edit",
+        join: Act | None = None,
+    ) -> Act | None:
         """Replace the mask of a slice (rows, columns), or of the whole segment (KJI), by one drawn or loaded.
 
-        Accepted slices keep theirs. The next click refines it.
+        Accepted slices keep theirs. The next click refines it. Gives the undo step; None where nothing
+        changed.
+
+        Args:
+            label: what the step is called.
+            join: make this part of an earlier step, if that is still the newest.
 
         Raises:
             GeometryError: the mask has another shape.
         """
         owner = self._open(segment, plane)
         deltas = owner.write_volume(mask) if plane is None else owner.write(plane, mask)
-        if deltas:
-            self._change("edit", owner, owner.state, deltas)
+        return self._change(label, owner, owner.state, deltas, join) if deltas else None
 
     def accept(self, plane: Plane, accepted: bool = True, segment: str | None = None) -> None:
         """Confirm a slice: nothing changes it until this is taken back with `accepted=False`."""
@@ -157,12 +89,14 @@ class AnnotationSession(DescribedSession):
         *,
         refine: bool = False,
         join: SliceResult | None = None,
+        editable: BoolArray | None = None,
     ) -> SliceResult:
         """Segment a slice from class and references, and from its clicks if it has any.
 
         Args:
             refine: start from the slice's mask instead of from nothing.
             join: make this part of the undo step of an earlier result, if that is still the newest step.
+            editable: (rows, columns) True where voxels may change; everywhere by default.
 
         Raises:
             PromptError: there is no class, reference or click.
@@ -174,7 +108,8 @@ class AnnotationSession(DescribedSession):
         prediction = self._predict(owner, plane, state.clicks, previous)
         state = replace(state, base=None, settled=len(state.clicks))
         label, act = "prediction", join.act if join else None
-        return self._write(label, owner, state, prediction.mask, Recall.of(prediction), began, act)
+        recall = Recall.of(prediction)
+        return self._write(label, owner, state, prediction.mask, recall, began, act, editable)
 
     def predict_range(
         self, planes: Sequence[Plane], segments: Sequence[str] | None = None, *, refine: bool = False
@@ -229,15 +164,3 @@ class AnnotationSession(DescribedSession):
             UnknownClassError: the model lacks one of its classes.
         """
         return session_store.load(cls, path, predictor, volume, options)
-
-    def _predict(
-        self, owner: Segment, plane: Plane, clicks: Sequence[Click], previous: BoolArray | Prediction | None
-    ) -> Prediction:
-        return self.engine.predict(plane, owner.state.class_name, owner.state.references, clicks, previous)
-
-    def _whole(self, owner: Segment, plane: Plane, clicks: Sequence[Click]) -> Base:
-        """What all prompts together give from nothing; nothing where there is none."""
-        if not clicks and not owner.state.has_object:
-            return Base(PackedMask.of(np.zeros(plane.shape, dtype=bool)))
-        prediction = self._predict(owner, plane, clicks, None)
-        return Base(PackedMask.of(prediction.mask), Recall.of(prediction))

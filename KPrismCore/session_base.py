@@ -127,6 +127,7 @@ class SessionBase:
         class_name: str | None = None,
         colour: str | None = None,
         identifier: str | None = None,
+        voxels: BoolArray | None = None,
     ) -> Segment:
         """Add an empty segment and make it the current one. Not part of the history.
 
@@ -135,10 +136,12 @@ class SessionBase:
             class_name: name or synonym of a class of the catalogue.
             colour: #rrggbb; the class's by default.
             identifier: for callers that have one; must be new.
+            voxels: KJI, the segment's mask if it has one already; taken over, not copied.
 
         Raises:
             UnknownClassError: the class is not in the catalogue.
             PromptError: the identifier is taken.
+            GeometryError: the voxels have another shape than the volume.
         """
         entry = self.engine.entry(class_name)
         number = 1 + len(self.segments)
@@ -147,11 +150,16 @@ class SessionBase:
         identifier = identifier or f"Segment_{number}"
         if identifier in self.segments:
             raise PromptError(f"There is a segment '{identifier}' already.", "Use another identifier.")
+        shape = self.volume.geometry.shape
+        if voxels is not None and voxels.shape != shape:
+            raise GeometryError(
+                "The mask has another shape than the volume.", f"Give one of {shape} (k, j, i)."
+            )
         segment = Segment(
             identifier,
             name or (entry.name if entry else f"Segment {number}"),
             colour or (entry.colour if entry else COLOURS[(number - 1) % len(COLOURS)]),
-            np.zeros(self.volume.geometry.shape, dtype=bool),
+            np.zeros(shape, dtype=bool) if voxels is None else voxels,
             SegmentState(entry.name if entry else None),
         )
         self.segments[identifier] = segment
@@ -270,10 +278,11 @@ class SessionBase:
         recall: Recall | None,
         began: float,
         join: Act | None = None,
+        editable: BoolArray | None = None,
     ) -> SliceResult:
         """Put a mask on a slice, with the slice's new prompts: the only way for an answer of the network."""
         before = state.plane.read_mask(owner.voxels)
-        deltas = owner.write(state.plane, mask)
+        deltas = owner.write(state.plane, mask, editable)
         left = state.plane.read_mask(owner.voxels)
         if recall:
             recall = replace(recall, digest=digest(left))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from KPrismCore import session_values
 from KPrismCore.errors import PromptError
 from KPrismCore.references import (
     DEFAULT_COUNT,
@@ -110,6 +111,45 @@ class DescribedSession(SessionBase):
         place = place_of(changed, index, "reference")
         changed[place] = replace(changed[place], enabled=enabled)
         self._change("references", owner, replace(owner.state, references=tuple(changed)))
+
+    def move_reference(self, index: int, to: int, segment: str | None = None) -> None:
+        """Put a reference at another place of the list; errors as `remove_reference`."""
+        owner = self._open(segment)
+        items = owner.state.references
+        place, target = place_of(items, index, "reference"), place_of(items, to, "reference")
+        rest = without(items, place, "reference")
+        moved = (*rest[:target], items[place], *rest[target:])
+        if moved != items:
+            self._change("references", owner, replace(owner.state, references=moved))
+
+    def replace_reference(self, index: int, reference: Reference, segment: str | None = None) -> None:
+        """Put another reference in the place of one, as another slice of the same volume.
+
+        Raises:
+            PromptError: there is no such reference.
+            ReferenceMismatchError: the new one has another modality than the volume.
+        """
+        owner = self._open(segment)
+        items = owner.state.references
+        place = place_of(items, index, "reference")
+        check_references(without(items, place, "reference"), [reference], self.volume.modality)
+        changed = (*items[:place], reference, *items[place + 1 :])
+        self._change("references", owner, replace(owner.state, references=changed))
+
+    def prompts_to_dict(self) -> dict[str, Any]:
+        """All prompts of all segments as plain values for JSON: class, references with their pixels, clicks,
+        accepted slices; no masks.
+        """
+        return session_values.prompts_to_dict(self)
+
+    def restore_prompts(self, values: Mapping[str, Any]) -> None:
+        """Take prompts from `prompts_to_dict`; segments that are not here are left out. No undo step.
+
+        Raises:
+            SessionFileError: the values are damaged or of a newer version.
+            UnknownClassError: the model lacks one of the classes.
+        """
+        session_values.restore_prompts(self, values)
 
     def _add_references(self, added: Sequence[Reference], segment: str | None) -> tuple[Reference, ...]:
         owner = self._open(segment)

@@ -69,12 +69,19 @@ class Segment:
         mask = state.plane.read_mask(self.voxels)
         return mask if mask.any() else None
 
-    def write(self, plane: Plane, mask: NDArray[Any]) -> list[Delta]:
-        """Put a mask (rows, columns) on a slice; voxels of accepted slices that cross it keep their value."""
+    def write(self, plane: Plane, mask: NDArray[Any], editable: BoolArray | None = None) -> list[Delta]:
+        """Put a mask (rows, columns) on a slice; voxels of accepted slices that cross it keep their value.
+
+        Args:
+            editable: (rows, columns) True where voxels may change; everywhere by default.
+        """
         box = _box_of(plane)
         before = self.voxels[box].copy()
         crossing = [other for other in self.state.accepted if not _apart(plane, other)]
-        kept = _common_voxels(plane, crossing) if crossing else np.zeros((0, 3), dtype=np.intp)
+        parts = [_common_voxels(plane, crossing)] if crossing else []
+        if editable is not None and not editable.all():
+            parts.append(plane.voxels_of(~editable))
+        kept = np.concatenate(parts) if parts else np.zeros((0, 3), dtype=np.intp)
         index = tuple(kept.T[::-1])
         values = self.voxels[index]
         plane.write(mask, self.voxels)

@@ -7,8 +7,6 @@ Whenever the program stops, the JSON file that is there belongs to complete mask
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import json
 import os
@@ -19,25 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from KPrismCore.atomic import atomic_path
 from KPrismCore.errors import GeometryError, KPrismError, PromptError, SessionFileError, UnknownClassError
 from KPrismCore.predictor import Predictor
-from KPrismCore.prompts import Click
-from KPrismCore.references import Reference
 from KPrismCore.segmentations import read_segmentation
 from KPrismCore.session_segment import Segment
-from KPrismCore.session_state import (
-    Base,
-    PackedMask,
-    Recall,
-    SegmentState,
-    SliceState,
-    inflate,
-    plane_from_dict,
-    plane_to_dict,
-)  # fmt: skip
+from KPrismCore.session_values import WRONG_VALUES, segment_state, segment_values
 from KPrismCore.volumes import Volume
 
 if TYPE_CHECKING:
@@ -49,7 +35,6 @@ Values = Mapping[str, Any]
 FORMAT = "kprism-session"
 VERSION = 1
 _SAMPLES = 1 << 20
-_WRONG_VALUES = (KeyError, TypeError, ValueError, AttributeError, binascii.Error, zlib.error)
 
 
 def save(session: SessionBase, path: str | os.PathLike[str]) -> None:
@@ -98,7 +83,7 @@ def load(
     except UnknownClassError as error:
         remedy = f"Use the model '{values.get('model')}'. {error.remedy}"
         raise UnknownClassError(f"{file}: {error.cause}", remedy) from error
-    except (*_WRONG_VALUES, PromptError, GeometryError) as error:
+    except (*WRONG_VALUES, PromptError, GeometryError) as error:
         raise _damaged(file) from error
     if content != values["masks"]["content"]:
         raise SessionFileError(
@@ -118,7 +103,7 @@ def _header(session: SessionBase) -> dict[str, Any]:
         "window": session.engine.window,
         "plane_kind": session.plane_kind,
         "current": session.current.identifier if session.segments else None,
-        "segments": [_segment_values(segment) for segment in session.segments.values()],
+        "segments": [segment_values(segment) for segment in session.segments.values()],
     }
 
 
@@ -149,108 +134,10 @@ def _check_volume(file: Path, saved: Any, volume: Volume) -> None:
         )
 
 
-def _segment_values(segment: Segment) -> dict[str, Any]:
-    state = segment.state
-    return {
-        "id": segment.identifier,
-        "name": segment.name,
-        "colour": segment.colour,
-        "locked": segment.locked,
-        "class": state.class_name,
-        "references": [_reference_values(reference) for reference in state.references],
-        "slices": [_slice_values(one) for one in state.slices.values()],
-    }
-
-
-def _slice_values(state: SliceState) -> dict[str, Any]:
-    return {
-        "plane": plane_to_dict(state.plane),
-        "clicks": [[click.x, click.y, click.positive] for click in state.clicks],
-        "accepted": state.accepted,
-        "recall": _recall_values(state.recall),
-        "base": None if state.base is None else {
-            "shape": list(state.base.mask.shape),
-            "mask": _text(state.base.mask.data),
-            "recall": _recall_values(state.base.recall),
-        },
-        "settled": state.settled,
-    }  # fmt: skip
-
-
-def _recall_values(recall: Recall | None) -> dict[str, Any] | None:
-    if recall is None:
-        return None
-    square = _text(recall.square)
-    return {"side": recall.side, "square": square, "digest": recall.digest, "confidence": recall.confidence}
-
-
-def _reference_values(reference: Reference) -> dict[str, Any]:
-    return {
-        "name": reference.name, "modality": reference.modality, "spacing": list(reference.spacing),
-        "range": list(reference.value_range), "follows": reference.follows, "enabled": reference.enabled,
-        "image": _array_values(reference.image), "mask": _array_values(reference.mask),
-    }  # fmt: skip
-
-
-def _array_values(array: NDArray[Any]) -> dict[str, Any]:
-    little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
-    data = _text(zlib.compress(little.tobytes(), 6))
-    return {"type": little.dtype.str, "shape": list(array.shape), "data": data}
-
-
-def _array(values: Values) -> NDArray[Any]:
-    kind, shape = np.dtype(str(values["type"])), tuple(int(length) for length in values["shape"])
-    if kind.kind not in "iufb":
-        raise ValueError("not numbers")
-    data = inflate(_data(values["data"]), int(np.prod(shape)) * kind.itemsize)
-    return np.frombuffer(data, kind).reshape(shape).astype(kind.newbyteorder("="))
-
-
 def _add_segment(session: SessionBase, values: Values) -> None:
     name, colour, identifier = (str(values[key]) for key in ("name", "colour", "id"))
     segment = session.new_segment(name, class_name=values["class"], colour=colour, identifier=identifier)
-    slices = [_slice(one, session) for one in values["slices"]]
-    state = SegmentState(segment.state.class_name, tuple(_reference(one) for one in values["references"]))
-    for one in slices:
-        state = state.with_slice(one)
-    segment.state = state
-
-
-def _slice(values: Values, session: SessionBase) -> SliceState:
-    base, side = values["base"], session.engine.predictor.model.input_size
-    if base is not None:
-        rows, columns = base["shape"]
-        base = Base(PackedMask((int(rows), int(columns)), _data(base["mask"])), _recall(base["recall"], side))
-    return SliceState(
-        plane_from_dict(values["plane"], session.volume.geometry),
-        tuple(Click(float(x), float(y), bool(positive)) for x, y, positive in values["clicks"]),
-        bool(values["accepted"]),
-        _recall(values["recall"], side),
-        base,
-        int(values["settled"]),
-    )
-
-
-def _recall(values: Values | None, side: int) -> Recall | None:
-    # the answer of a network of another size cannot be given to this one; the mask remains
-    if values is None or values["side"] != side:
-        return None
-    return Recall(side, _data(values["square"]), str(values["digest"]), float(values["confidence"]))
-
-
-def _reference(values: Values) -> Reference:
-    rows, columns = values["spacing"]
-    low, high = values["range"]
-    return Reference(
-        image=_array(values["image"]),
-        mask=_array(values["mask"]),
-        name=str(values["name"]),
-        modality=values["modality"],
-        spacing=(float(rows), float(columns)),
-        value_range=(float(low), float(high)),
-        follows=bool(values["follows"]),
-        enabled=bool(values["enabled"]),
-    )
+    segment.state = segment_state(values, session)
 
 
 def _read_mask(file: Path, name: str, label: int, segment: Segment) -> None:
@@ -299,11 +186,3 @@ def _named_masks(target: Path) -> str | None:
 
 def _damaged(file: Path) -> SessionFileError:
     return SessionFileError(f"{file} is damaged.", "Restore it from a backup, or start a new session.")
-
-
-def _text(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")
-
-
-def _data(text: str) -> bytes:
-    return base64.b64decode(text, validate=True)
