@@ -42,9 +42,9 @@ class Style:
     invert: bool = False
 
 
-def draw_style(rng: np.random.Generator, modality: str, *, class_mode: bool) -> Style:
+def draw_style(rng: np.random.Generator, modality: str, *, class_mode: bool, strength: float = 1.0) -> Style:
     """Draw a style; in class mode orientation is kept where it has a meaning (left and right kidney)."""
-    flips, inversion = rng.random(2) < 0.5, rng.random() < INVERSION_PROBABILITY
+    flips, inversion = rng.random(2) < 0.5, rng.random() < strength * INVERSION_PROBABILITY
     free = any(word in modality.lower() for word in FREE_ORIENTATIONS)
     if class_mode and not free:
         return Style()
@@ -57,25 +57,28 @@ class Augmenter:
     Args:
         size: edge of the squares in pixels.
         rotation: greatest rotation in degrees.
+        strength: multiplies the probability of every change.
     """
 
-    def __init__(self, size: int, rotation: float = 45.0) -> None:
+    def __init__(self, size: int, rotation: float = 45.0, strength: float = 1.0) -> None:
         # plain tensors: metadata doubles the time and is not used here
         set_track_meta(False)
         shift = 0.06 * size
         self._transforms = Compose(
             [
                 RandAffined(
-                    _KEYS, prob=0.5, rotate_range=np.deg2rad(rotation), translate_range=shift,
+                    _KEYS, prob=0.5 * strength, rotate_range=np.deg2rad(rotation), translate_range=shift,
                     scale_range=(-0.2, 0.25), shear_range=0.08, mode=_MODES, padding_mode="zeros",
                     spatial_size=(size, size), cache_grid=True,
                 ),
-                RandGridDistortiond(_KEYS, prob=0.15, distort_limit=0.15, mode=_MODES, padding_mode="zeros"),
-                RandAdjustContrastd("image", prob=0.3, gamma=(0.6, 1.6)),
-                RandScaleIntensityd("image", prob=0.4, factors=0.25),
-                RandShiftIntensityd("image", prob=0.4, offsets=0.12),
-                RandGaussianSmoothd("image", prob=0.12, sigma_x=(0.4, 1.4), sigma_y=(0.4, 1.4)),
-                RandGaussianNoised("image", prob=0.2, std=0.05),
+                RandGridDistortiond(
+                    _KEYS, prob=0.15 * strength, distort_limit=0.15, mode=_MODES, padding_mode="zeros",
+                ),
+                RandAdjustContrastd("image", prob=0.3 * strength, gamma=(0.6, 1.6)),
+                RandScaleIntensityd("image", prob=0.4 * strength, factors=0.25),
+                RandShiftIntensityd("image", prob=0.4 * strength, offsets=0.12),
+                RandGaussianSmoothd("image", prob=0.12 * strength, sigma_x=(0.4, 1.4), sigma_y=(0.4, 1.4)),
+                RandGaussianNoised("image", prob=0.2 * strength, std=0.05),
             ]
         )  # fmt: skip
 

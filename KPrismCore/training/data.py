@@ -19,16 +19,13 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from KPrismCore.errors import TrainingDataError
-from KPrismCore.training.augment import Augmenter, Style, draw_style
+from KPrismCore.training.augment import Augmenter, draw_style
 from KPrismCore.training.packs import MIN_TARGET_PIXELS, ImageSet, Pixels, Sample
 from KPrismCore.training.settings import MODES, TrainingSettings
 from KPrismCore.training.synthetic import MIN_PIXELS, draw_task
 
 Classes = Mapping[int, Mapping[str, Sequence[str]]]
 Pair = tuple[Pixels, NDArray[np.bool_]]
-SET_SIZE_BOUNDS = (25, 500)
-CLASS_SIZE_BOUNDS = (25, 500)
-UNION_PROBABILITY = 0.1
 SAME_SUBJECT_PROBABILITY = 0.25
 PAINTED_PROBABILITY = 0.4
 
@@ -102,13 +99,16 @@ class TaskSampler:
     Args:
         sets: the training parts of the sets.
         classes: the classes that may be asked for by name; see `read_classes`.
+        settings: how often what is drawn.
 
     Raises:
         TrainingDataError: no image has a usable target.
     """
 
-    def __init__(self, sets: Sequence[ImageSet], classes: Classes) -> None:
-        self._sets = list(sets)
+    def __init__(
+        self, sets: Sequence[ImageSet], classes: Classes, settings: TrainingSettings | None = None
+    ) -> None:
+        self._sets, self._settings = list(sets), settings or TrainingSettings()
         self._present = [[sample.labels() for sample in image_set.samples] for image_set in self._sets]
         self._sources: list[list[Source]] = []
         for index, image_set in enumerate(self._sets):
@@ -118,10 +118,12 @@ class TaskSampler:
         if not usable:
             raise TrainingDataError("No image has a mask to learn from.", "Check the masks of the packs.")
         self._usable = np.array(usable)
-        self._set_weights = _weights([len(self._sets[index].samples) for index in usable], SET_SIZE_BOUNDS)
+        self._set_weights = _weights(
+            [len(self._sets[index].samples) for index in usable], self._settings.set_size_bounds
+        )
         self._classes = self._class_sources(classes)
         counts = [sum(len(source.members) for source in sources) for _, sources in self._classes]
-        self._class_weights = _weights(counts, CLASS_SIZE_BOUNDS)
+        self._class_weights = _weights(counts, self._settings.class_size_bounds)
 
     @property
     def sources(self) -> list[list[Source]]:
@@ -158,7 +160,7 @@ class TaskSampler:
         class_index, source = self._draw_source(rng, classes=mode in ("class", "combined"))
         image_set = self._sets[source.set_index]
         chosen = int(rng.choice(source.members))
-        if mode in ("references", "clicks") and rng.random() < UNION_PROBABILITY:
+        if mode in ("references", "clicks") and rng.random() < self._settings.union_probability:
             source = self.source(source.set_index, tuple(self._present[source.set_index][chosen]))
         query = _pair(image_set.samples[chosen], source.labels)
         if part:
@@ -186,7 +188,7 @@ class TaskSampler:
     def _draw_source(self, rng: np.random.Generator, *, classes: bool) -> tuple[int, Source]:
         if classes and self._classes:
             index, sources = self._classes[int(rng.choice(len(self._classes), p=self._class_weights))]
-            weights = _weights([len(source.members) for source in sources], CLASS_SIZE_BOUNDS)
+            weights = _weights([len(source.members) for source in sources], self._settings.class_size_bounds)
             return index, sources[int(rng.choice(len(sources), p=weights))]
         set_index = int(rng.choice(self._usable, p=self._set_weights))
         candidates = self._sources[set_index]
@@ -225,8 +227,8 @@ class BatchStream(Dataset[Batch]):
     def __init__(self, sampler: TaskSampler, settings: TrainingSettings) -> None:
         self._sampler = sampler
         self._settings = settings
-        self._augment = Augmenter(settings.input_size)
-        self._augment_classes = Augmenter(settings.input_size, rotation=20.0)
+        self._augment = Augmenter(settings.input_size, strength=settings.augmentation)
+        self._augment_classes = Augmenter(settings.input_size, 20.0, settings.augmentation)
 
     def __len__(self) -> int:
         return self._settings.steps
@@ -269,7 +271,7 @@ class BatchStream(Dataset[Batch]):
             rng, mode, references, synthetic=synthetic, part=part, size=settings.input_size
         )
         class_mode = task.class_index > 0
-        style: Style = draw_style(rng, task.modality, class_mode=class_mode)
+        style = draw_style(rng, task.modality, class_mode=class_mode, strength=settings.augmentation)
         augment = self._augment_classes if class_mode else self._augment
         pairs = [augment(image, mask, style, rng) for image, mask in (task.query, *task.references)]
         images, masks = (torch.stack(tensors) for tensors in zip(*pairs, strict=True))

@@ -97,7 +97,7 @@ def recalibrated(
     settings = from_plain(load_state(run / STATE_NAME)["settings"])
     classes = read_classes(CLASSES / settings.classes) if settings.classes else {}
     training = [split_by_subject(image_set)[0] for image_set in sets]
-    stream = BatchStream(TaskSampler(training, classes), settings)
+    stream = BatchStream(TaskSampler(training, classes, settings), settings)
     network: KPrism = checkpoint.build()
     # batches after the run's last one: no batch of the training is met again
     seen = recalibrate(network, (stream[settings.steps + number] for number in range(batches)))

@@ -75,7 +75,7 @@ class Trainer:
         self._loss = SegmentationLoss(settings.output_weights or None, settings.click_loss_factor)
         parts = [split_by_subject(image_set) for image_set in sets]
         training, validation = [part[0] for part in parts], [part[1] for part in parts]
-        self.stream = BatchStream(TaskSampler(training, classes), settings)
+        self.stream = BatchStream(TaskSampler(training, classes, settings), settings)
         self._validation = QuickValidation(training, validation, classes, settings)
 
     @property

@@ -18,6 +18,8 @@ class TrainingSettings:
 
     Probabilities of modes are given in the order of `MODES` and need not sum to 1;
     those of passes (decoder passes with gradient) and references are for 1, 2, 3, ... and sum to 1.
+    A set (or class) is drawn with the root of its number of images, taken within the bounds;
+    `augmentation` multiplies the probability of every random change of an image.
     Source of the paper's values: paper section 4.1; spec sections 16 and 19.
     """
 
@@ -46,6 +48,10 @@ class TrainingSettings:
     output_weights: tuple[float, ...] = ()
     synthetic_probability: float = 0.15
     component_probability: float = 0.3
+    union_probability: float = 0.1
+    set_size_bounds: tuple[int, int] = (25, 500)
+    class_size_bounds: tuple[int, int] = (25, 500)
+    augmentation: float = 1.0
     classes: str = ""
     precision: str = "float32"
     workers: int = 0
@@ -104,6 +110,11 @@ def _check(settings: TrainingSettings) -> None:
             raise ValueError(f"{name} do not sum to 1")
     if min(settings.batch_size, settings.steps, settings.input_size) < 1:
         raise ValueError("batch_size, steps and input_size must be positive")
+    for bounds in (settings.set_size_bounds, settings.class_size_bounds):
+        if len(bounds) != 2 or not 0 < bounds[0] <= bounds[1]:
+            raise ValueError("size bounds are two positive numbers, the smaller first")
+    if not 0 <= settings.augmentation <= 2:
+        raise ValueError("augmentation is between 0 and 2")
     if settings.precision not in ("float32", "bfloat16"):
         raise ValueError("precision is float32 or bfloat16")
 
