@@ -9,6 +9,7 @@ from torch.nn import functional
 from KPrismCore.network.config import KPrismConfig
 from KPrismCore.network.layers import (
     PointwiseConv,
+    add_into,
     on_cpu_without_gradients,
     resize,
     sine_positions,
@@ -61,7 +62,12 @@ class Rectifier(nn.Module):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        return functional.relu(x, inplace=not torch.is_grad_enabled())
+        return rectified(x)
+
+
+def rectified(x: Tensor) -> Tensor:
+    """ReLU; without gradients in the memory of x, which the caller gives up."""
+    return functional.relu(x, inplace=not torch.is_grad_enabled())
 
 
 class ResidualBlock(nn.Module):
@@ -73,7 +79,7 @@ class ResidualBlock(nn.Module):
         self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return functional.relu(self.conv2(functional.relu(self.conv1(x))) + x)
+        return rectified(add_into(self.conv2(rectified(self.conv1(x))), x))
 
 
 class MaskHead(nn.Module):
@@ -86,7 +92,7 @@ class MaskHead(nn.Module):
         self.last = nn.Conv2d(channels, 1, 3, 1, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.last(self.blocks(functional.relu(self.first(x))))
+        logits: Tensor = self.last(self.blocks(rectified(self.first(x))))
         return logits
 
 
