@@ -1,0 +1,63 @@
+"""Commands that need the window of the Slicer module: they run in a process of their own.
+
+The core knows neither Slicer nor Qt; the process starts `Testing/SlicerHost`, which does.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from KPrismCore.errors import InputFileError
+
+ROOT = Path(__file__).resolve().parents[2]
+NEEDED = ("slicer", "PySide6", "vtkmodules")
+
+
+def has_window() -> bool:
+    """Whether the packages of the window and its sources are here."""
+    host = ROOT / "Testing" / "SlicerHost"
+    return host.is_dir() and all(importlib.util.find_spec(name) is not None for name in NEEDED)
+
+
+def has_display() -> bool:
+    """Whether a window can be seen."""
+    shown = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    return bool(shown) or sys.platform in ("win32", "darwin")
+
+
+def run_window(module: str, *arguments: str) -> int:
+    """Run a module of `Testing/SlicerHost` and return its exit code.
+
+    Raises:
+        InputFileError: this Python has no packages for the window.
+    """
+    if not has_window():
+        raise InputFileError(
+            "The window needs the packages slicer-core and PySide6-Essentials, which this Python lacks.",
+            "Use Python 3.10 to 3.13 on Linux or Windows (x86-64) or macOS (Apple silicon).",
+        )
+    places = [str(ROOT), str(ROOT / "Testing"), os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, places))}
+    command = [sys.executable, "-m", f"SlicerHost.{module}", *arguments]
+    return subprocess.run(command, env=environment, check=False).returncode
+
+
+def screenshots(
+    out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = ROOT / "Resources" / "Screenshots",
+) -> None:
+    """Take the pictures of the README: every state of the panel, on the chest CT."""
+    raise typer.Exit(run_window("screenshots", str(out)))
+
+
+def latency(
+    clicks: Annotated[int, typer.Option(min=3, help="Number of clicks.")] = 20,
+) -> None:
+    """Measure the time from mouse release to the mask on screen, and the network's part of it."""
+    raise typer.Exit(run_window("latency", str(clicks)))

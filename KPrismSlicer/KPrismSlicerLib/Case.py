@@ -1,0 +1,117 @@
+"""The image and segmentation that are worked on, and the session on them."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import slicer
+import vtk
+
+from KPrismCore.slices import Plane, SlicePlane, number_of_slices
+from KPrismSlicerLib.ClickRegister import ClickRegister
+from KPrismSlicerLib.SlicePlanes import SliceStack, planeOf, stackOf
+
+if TYPE_CHECKING:
+    # they load torch
+    from KPrismCore.session import AnnotationSession
+    from KPrismCore.volumes import Volume
+
+_KEPT_PLANES = 4
+
+
+@dataclass(eq=False)
+class Case:
+    """Made anew for another image or segmentation; acts that hold an old one are dropped.
+
+    Args:
+        volumeNode: the image.
+        segmentationNode: None until the first segment is made.
+        volume: what the bridge gave for the image.
+        session: None until the network is loaded.
+        saved: prompts from the scene by segment id, of segments that the session does not have yet.
+        fresh: classes by id of segments that were made here, are empty, and not in the session yet.
+        clicks: names of the session's clicks.
+    """
+
+    volumeNode: Any
+    segmentationNode: Any
+    volume: Volume
+    session: AnnotationSession | None = None
+    saved: dict[str, Any] = field(default_factory=dict)
+    fresh: dict[str, str | None] = field(default_factory=dict)
+    clicks: ClickRegister = field(default_factory=ClickRegister)
+    _planes: OrderedDict[bytes, Plane] = field(default_factory=OrderedDict)
+
+    def __post_init__(self) -> None:
+        self.contentTime = self._contentTime()
+        self._place = self._placeNow()
+
+    @property
+    def segmentIds(self) -> tuple[str, ...]:
+        """The segments that the segmentation has now."""
+        if self.segmentationNode is None:
+            return ()
+        return tuple(self.segmentationNode.GetSegmentation().GetSegmentIDs())
+
+    def planeOf(self, sliceNode: Any) -> Plane:
+        """The plane that a slice view shows; the middle slice of acquisition for None.
+
+        Raises:
+            ClickOutsideError: the view does not cut the image.
+        """
+        if sliceNode is None:
+            kind = self.session.plane_kind if self.session is not None else "axial"
+            return SlicePlane(self.volume.geometry, kind, number_of_slices(self.volume.geometry, kind) // 2)
+        matrix = slicer.util.arrayFromVTKMatrix(sliceNode.GetSliceToRAS())
+        # oblique planes carry tables that take long to make
+        key = matrix.tobytes()
+        if key not in self._planes:
+            self._planes[key] = planeOf(self.volume.geometry, matrix)
+        self._planes.move_to_end(key)
+        while len(self._planes) > _KEPT_PLANES:
+            self._planes.popitem(last=False)
+        return self._planes[key]
+
+    def stackOf(self, sliceNode: Any) -> SliceStack:
+        """The slices parallel to the one that a view shows; errors as `planeOf`."""
+        return stackOf(self.planeOf(sliceNode))
+
+    @property
+    def hasMoved(self) -> bool:
+        """Whether the image lies elsewhere, or has another size, than when the case was opened."""
+        return self._place != self._placeNow()
+
+    @property
+    def hasNewContent(self) -> bool:
+        """Whether the image's voxels were changed since `contentTime`."""
+        return self.contentTime != self._contentTime()
+
+    def takeContent(self, volume: Volume) -> None:
+        """Go on with changed voxels on the same grid; the masks and the history stay. Not during an act."""
+        from KPrismCore.slice_engine import SliceEngine
+
+        self.volume = self.session.volume = volume
+        self.session.engine = SliceEngine(self.session.engine.predictor, volume, self.session.engine.window)
+        self.contentTime = self._contentTime()
+
+    def _contentTime(self) -> int:
+        image = self.volumeNode.GetImageData()
+        return image.GetMTime() if image is not None else 0
+
+    def _placeNow(self) -> tuple[float, ...]:
+        image = self.volumeNode.GetImageData()
+        return (*self._worldMatrix(), *(image.GetDimensions() if image is not None else ()))
+
+    def _worldMatrix(self) -> tuple[float, ...]:
+        ijkToRas, toWorld = vtk.vtkMatrix4x4(), vtk.vtkMatrix4x4()
+        self.volumeNode.GetIJKToRASMatrix(ijkToRas)
+        transform = self.volumeNode.GetParentTransformNode()
+        if transform is not None and transform.IsTransformToWorldLinear():
+            transform.GetMatrixTransformToWorld(toWorld)
+        elif transform is not None:
+            # bent: the bridge refuses such an image; any change counts
+            toWorld.SetElement(0, 0, float(transform.GetTransformToWorldMTime()))
+        vtk.vtkMatrix4x4.Multiply4x4(toWorld, ijkToRas, ijkToRas)
+        return tuple(ijkToRas.GetElement(row, column) for row in range(3) for column in range(4))

@@ -1,0 +1,80 @@
+"""Section 1: image, segmentation and segment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from KPrismSlicerLib.PanelTools import PanelContext, quietly
+from KPrismSlicerLib.Protection import isLocked
+from KPrismSlicerLib.SegmentSelector import SegmentSelector
+
+
+class CasePanel:
+    """Chooses what is worked on.
+
+    Args:
+        context: of the panel.
+    """
+
+    def __init__(self, context: PanelContext) -> None:
+        self._context = context
+        ui, connect = context.ui, context.slots.connect
+        self.segments = SegmentSelector(ui.segmentSelector, context.slots, context.logic.setSegment)
+        connect(ui.volumeSelector, "currentNodeChanged(vtkMRMLNode*)", self._volumeChosen)
+        connect(ui.segmentationSelector, "currentNodeChanged(vtkMRMLNode*)", self._segmentationChosen)
+        connect(ui.newSegmentationButton, "clicked()", context.logic.newSegmentation)
+        connect(ui.newSegmentButton, "clicked()", context.logic.newSegment)
+        connect(ui.lockCheck, "clicked(bool)", self._lock)
+
+    def update(self) -> None:
+        """Show the logic's case, and remember it in the scene."""
+        ui, logic = self._context.ui, self._context.logic
+        volume, segmentation, segment = logic.volumeNode, logic.segmentationNode, logic.segmentId
+        with quietly(ui.volumeSelector, ui.segmentationSelector, ui.lockCheck):
+            ui.volumeSelector.setCurrentNode(volume)
+            ui.segmentationSelector.setCurrentNode(segmentation)
+            ui.lockCheck.checked = bool(segment) and isLocked(segmentation, segment)
+        self.segments.show(segmentation, segment)
+        for widget in (ui.segmentationSelector, ui.newSegmentationButton, ui.newSegmentButton):
+            widget.enabled = volume is not None
+        ui.lockCheck.visible = bool(segment)
+        # locks are the session's too, and there is none without a model
+        ui.lockCheck.enabled = logic.session is not None
+        self._context.remember("inputVolume", volume)
+        self._context.remember("segmentation", segmentation)
+        self._context.remember("segmentId", segment or "")
+
+    def restore(self, parameters: Any) -> None:
+        """Go back to the case that a scene remembers."""
+        logic = self._context.logic
+        # read first: the logic's events write to the parameter node
+        volume, segmentation = parameters.inputVolume, parameters.segmentation
+        segment = parameters.segmentId
+        if volume is None:
+            # a new parameter node: the case goes on, and is written to it
+            return
+        if volume is not logic.volumeNode:
+            logic.setVolume(volume)
+        if segmentation is not None and segmentation is not logic.segmentationNode:
+            logic.setSegmentation(segmentation)
+        if segment and segment != logic.segmentId and _has(segmentation, segment):
+            logic.setSegment(segment)
+
+    def release(self) -> None:
+        """Let go of the scene."""
+        self.segments.release()
+
+    def _volumeChosen(self, node: Any) -> None:
+        if node is not self._context.logic.volumeNode:
+            self._context.logic.setVolume(node)
+
+    def _segmentationChosen(self, node: Any) -> None:
+        if node is not self._context.logic.segmentationNode:
+            self._context.logic.setSegmentation(node)
+
+    def _lock(self, on: bool) -> None:
+        self._context.logic.setLocked(self._context.logic.segmentId, on)
+
+
+def _has(segmentation: Any, segment: str) -> bool:
+    return segmentation is not None and segmentation.GetSegmentation().GetSegment(segment) is not None

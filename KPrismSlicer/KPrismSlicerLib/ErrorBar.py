@@ -1,0 +1,61 @@
+"""The one place that shows errors: a bar at the top of the panel, never a dialog."""
+
+from __future__ import annotations
+
+import traceback
+from typing import Any
+
+import qt
+from slicer.i18n import tr as _
+
+from KPrismCore.errors import KPrismError
+from KPrismSlicerLib.PanelTools import openArrow, tint
+
+
+class ErrorBar:
+    """Cause, remedy, and a technical report to read or copy.
+
+    Args:
+        ui: the widgets of the panel.
+    """
+
+    def __init__(self, ui: Any) -> None:
+        self._ui = ui
+        tint(ui.errorBar, 201, 52, 44)
+        ui.errorDetailsButton.setToolButtonStyle(qt.Qt.ToolButtonTextBesideIcon)
+        ui.errorDetailsButton.connect("toggled(bool)", self._showDetails)
+        ui.errorCopyButton.connect("clicked()", self.copy)
+        ui.errorCloseButton.connect("clicked()", self.clear)
+        self.clear()
+
+    def show(self, error: Exception) -> None:
+        """Show an error; a KPrismError in its own words, any other as a defect of the module."""
+        cause, remedy = _words(error)
+        self._ui.errorCause.text = cause
+        self._ui.errorRemedy.text = remedy
+        self._ui.errorDetails.setPlainText("".join(traceback.format_exception(error)))
+        self._ui.errorDetailsButton.checked = False
+        self._showDetails(False)
+        self._ui.errorBar.visible = True
+
+    def clear(self) -> None:
+        """Take the message away."""
+        self._ui.errorBar.visible = False
+
+    def copy(self) -> None:
+        """Put message and report on the clipboard."""
+        parts = (self._ui.errorCause.text, self._ui.errorRemedy.text, self._ui.errorDetails.plainText)
+        qt.QApplication.clipboard().setText("\n".join(parts))
+
+    def _showDetails(self, shown: bool) -> None:
+        self._ui.errorDetails.visible = shown
+        openArrow(self._ui.errorDetailsButton, shown)
+
+
+def _words(error: Exception) -> tuple[str, str]:
+    if isinstance(error, KPrismError):
+        return error.cause, error.remedy
+    cause = _("Something went wrong inside K-Prism: {kind}: {text}").format(
+        kind=type(error).__name__, text=error
+    )
+    return cause, _("The segmentation is as it was before. Copy the report and send it to the developers.")

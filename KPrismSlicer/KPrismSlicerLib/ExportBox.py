@@ -1,0 +1,97 @@
+"""The export box of section 5: formats, folder, and a question before anything is overwritten."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import ctk
+from slicer.i18n import tr as _
+
+from KPrismCore.errors import OutputFileError, PromptError
+from KPrismSlicerLib import Export
+from KPrismSlicerLib.PanelTools import PanelContext, openArrow, quietly
+
+_SHOWN = 6
+
+
+class ExportBox:
+    """Writes the segmentation to files.
+
+    Args:
+        context: of the panel.
+    """
+
+    def __init__(self, context: PanelContext) -> None:
+        self._context = context
+        ui, connect = context.ui, context.slots.connect
+        ui.exportFolder.filters = ctk.ctkPathLineEdit.Dirs
+        connect(ui.exportButton, "toggled(bool)", self._open)
+        connect(ui.writeButton, "clicked()", self.write)
+        connect(ui.exportFolder, "currentPathChanged(QString)", self._folderChosen)
+        for check in self._checks().values():
+            connect(check, "toggled(bool)", lambda _on: self.update())
+        self._open(False)
+
+    @property
+    def formats(self) -> set[str]:
+        """The endings that are ticked."""
+        return {ending for ending, check in self._checks().items() if check.checked}
+
+    def write(self) -> None:
+        """Write the files; asks before it replaces any.
+
+        Raises:
+            PromptError: there is no segmentation.
+            OutputFileError: no folder is chosen, or a file cannot be written.
+            GeometryError: see `Export.exportCase`.
+        """
+        logic, ui = self._context.logic, self._context.ui
+        if logic.segmentationNode is None or logic.volumeNode is None:
+            raise PromptError(_("There is nothing to export yet."), _("Segment something first."))
+        if not ui.exportFolder.currentPath:
+            raise OutputFileError(_("No folder is chosen."), _("Choose the folder for the files."))
+        case = (logic.segmentationNode, logic.volumeNode, Path(ui.exportFolder.currentPath), self.formats)
+        existing = [path for path in Export.exportPaths(*case) if path.exists()]
+        if existing and not self._context.ask(_question(existing), _("Replace files?")):
+            return
+        done = Export.exportCase(*case, overwrite=bool(existing))
+        names = ", ".join(path.name for path in done.paths)
+        ui.exportText.text = "\n".join((_("Written: {names}").format(names=names), *done.warnings))
+        ui.exportText.visible = True
+
+    def update(self) -> None:
+        """Show whether there is something to write."""
+        ui, logic = self._context.ui, self._context.logic
+        ui.writeButton.enabled = bool(self.formats) and logic.segmentationNode is not None
+
+    def clear(self) -> None:
+        """Forget what was written last."""
+        self._context.ui.exportText.visible = False
+
+    def restore(self, parameters: Any) -> None:
+        """Show the folder that a scene remembers."""
+        folder = self._context.ui.exportFolder
+        with quietly(folder):
+            folder.currentPath = parameters.exportFolder
+
+    def _checks(self) -> dict[str, Any]:
+        ui = self._context.ui
+        return {"seg.nrrd": ui.exportSegNrrd, "nrrd": ui.exportNrrd, "nii.gz": ui.exportNifti}
+
+    def _folderChosen(self, path: str) -> None:
+        self._context.remember("exportFolder", path)
+
+    def _open(self, opened: bool) -> None:
+        self._context.ui.exportBox.visible = opened
+        openArrow(self._context.ui.exportButton, opened)
+        self.clear()
+        self.update()
+
+
+def _question(existing: list[Path]) -> str:
+    names = "\n".join(path.name for path in existing[:_SHOWN])
+    if len(existing) > _SHOWN:
+        names += "\n..."
+    text = _("These files are in the folder already. Replace them?\n\n{names}")
+    return text.format(names=names)

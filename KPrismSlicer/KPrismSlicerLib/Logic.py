@@ -1,0 +1,184 @@
+"""AnnotationLogic: everything the panel can do, on the scene, without a widget.
+
+It is the only user of the session, the worker and the bridge. All methods are called on the main thread and
+return at once: what the user asks for becomes an act that waits for its turn (`ActQueue`), and listeners hear
+how it went (`Events`). `poll` has to be called while there is work; scripts call `waitForIdle`.
+
+Points are RAS in mm, in world coordinates. A slice node of None means the middle slice of acquisition.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slicer.i18n import tr as _
+
+from KPrismCore.errors import KPrismError
+from KPrismCore.slices import Plane
+from KPrismSlicerLib.ActQueue import Act, Steps
+from KPrismSlicerLib.ClickLogic import ClickLogic
+from KPrismSlicerLib.Events import ActResult
+from KPrismSlicerLib.Labels import labelText
+from KPrismSlicerLib.SliceActs import ClickAct, RunAct
+
+
+class AnnotationLogic(ClickLogic):
+    """See the module. What cannot be done is told as `ActFailed`; the acts themselves do not raise.
+
+    Args:
+        bridge: reads and writes the scene; `SceneBridge.SceneBridge` by default.
+        worker: runs the network; `Worker.Worker` by default.
+        modelLoader: called on the worker with (name or path, device, notify); gives the predictor.
+    """
+
+    # planes
+
+    def planeOf(self, sliceNode: Any) -> Plane:
+        """The plane of the image that a slice view shows: along the voxels where it is aligned, else oblique.
+
+        Raises:
+            InputFileError: there is no image.
+            ClickOutsideError: the view does not cut it.
+        """
+        return self._requireCase().planeOf(sliceNode)
+
+    def sliceCount(self, sliceNode: Any) -> int:
+        """Number of slices parallel to the one that a view shows; 0 where it shows none of the image."""
+        stack = self._stack(sliceNode)
+        return stack.count if stack else 0
+
+    def sliceIndex(self, sliceNode: Any) -> int | None:
+        """Place of the slice that a view shows, from 0; None where it shows none of the image."""
+        stack = self._stack(sliceNode)
+        return stack.index if stack else None
+
+    # history
+
+    def undo(self) -> None:
+        """Take the newest act back, after those that are waiting."""
+        self._addHistoryAct(_("undo"), True)
+
+    def redo(self) -> None:
+        """Do again what was undone last."""
+        self._addHistoryAct(_("redo"), False)
+
+    @property
+    def canUndo(self) -> bool:
+        """Whether there is an act to take back."""
+        return self.undoLabel is not None
+
+    @property
+    def canRedo(self) -> bool:
+        """Whether there is an act to do again."""
+        return self.redoLabel is not None
+
+    @property
+    def undoLabel(self) -> str | None:
+        """What `undo` would take back."""
+        label = self.session.history.undo_label if self.session is not None else None
+        waiting = [act.label for act in self._queue.acts if isinstance(act, (ClickAct, RunAct))]
+        return waiting[-1] if waiting else (labelText(label) if label is not None else None)
+
+    @property
+    def redoLabel(self) -> str | None:
+        """What `redo` would do again."""
+        label = self.session.history.redo_label if self.session is not None else None
+        return labelText(label) if label is not None else None
+
+    # how far
+
+    def predictSlice(self, sliceNode: Any) -> None:
+        """Segment the slice that a view shows from class and references, and its clicks if it has any."""
+        found = self._target(sliceNode)
+        if found is not None:
+            case, segmentId, plane = found
+            self._addSliceAct(
+                "prediction",
+                found,
+                lambda allowed: case.session.predict_slice(plane, segmentId, editable=allowed),
+            )
+
+    def predictRange(self, sliceNode: Any, first: int, last: int) -> None:
+        """Segment slices parallel to the shown one, from place `first` to `last`, both included.
+
+        They are one undo step. Places outside the image are left out, accepted slices left alone.
+        """
+        found = self._target(sliceNode)
+        if found is None:
+            return
+        case, segmentId, plane = found
+        try:
+            stack = case.stackOf(sliceNode)
+            places = range(max(0, first), min(stack.count - 1, last) + 1)
+            planes = [stack.at(place) for place in places]
+        except KPrismError as error:
+            self._fail(error)
+            return
+        shown = plane if stack.index in places else None
+        planes = [shown if place == stack.index else one for place, one in zip(places, planes, strict=True)]
+        label = _("run over {count} slices").format(count=len(planes))
+        self._queue.add(RunAct(label, lambda act: self._runSteps(act, case, segmentId, planes, shown), case))
+
+    def predictVolume(self, sliceNode: Any) -> None:
+        """Segment all slices parallel to the shown one; else as `predictRange`."""
+        self.predictRange(sliceNode, 0, self.sliceCount(sliceNode) - 1)
+
+    def cancel(self) -> None:
+        """End runs over many slices after the slice they are at; what is finished is kept."""
+        for act in self._queue.acts:
+            if isinstance(act, RunAct):
+                act.cancelled = True
+
+    # done
+
+    def accept(self, sliceNode: Any, on: bool = True) -> None:
+        """Confirm the slice that a view shows, so that nothing changes it; or take that back."""
+        found = self._target(sliceNode)
+        if found is None:
+            return
+        case, segmentId, plane = found
+        label = labelText("accept" if on else "reopen")
+
+        def steps(_act: Act) -> Steps:
+            session = yield from self._ready(case, segmentId)
+            session.accept(plane, on, segmentId)
+            yield from self._finish(case, ActResult(label, segmentId))
+
+        self._queue.add(Act(label, steps, case))
+
+    def isAccepted(self, sliceNode: Any) -> bool:
+        """Whether the slice that a view shows is confirmed for the current segment."""
+        state = self._state
+        if state is None or not state.accepted:
+            return False
+        try:
+            return bool(state.at(self.planeOf(sliceNode)).accepted)
+        except KPrismError:
+            return False
+
+    def setLocked(self, segmentId: str, on: bool) -> None:
+        """Lock a segment, so that nothing here changes it, or unlock it. Not part of the history."""
+        case = self._case
+        if case is None or segmentId not in case.segmentIds:
+            return
+
+        def steps(_act: Act) -> Steps:
+            self._bridge.setLocked(case.segmentationNode, segmentId, on)
+            self._tellAll()
+            yield from ()
+
+        # in its turn: acts that wait were asked for before
+        self._queue.add(Act(_("lock"), steps, case))
+
+    # details
+
+    def _stack(self, sliceNode: Any) -> Any:
+        try:
+            return self._requireCase().stackOf(sliceNode)
+        except KPrismError:
+            return None
+
+    def _addHistoryAct(self, label: str, undone: bool) -> None:
+        case = self._case
+        if case is not None:
+            self._queue.add(Act(label, lambda _act: self._historySteps(case, undone), case))

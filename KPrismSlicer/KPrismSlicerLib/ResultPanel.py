@@ -1,0 +1,76 @@
+"""Section 5: what the last act did, how sure the model is, how long it took; accepting a slice; export."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import qt
+from slicer.i18n import tr as _
+
+from KPrismSlicerLib.ExportBox import ExportBox
+from KPrismSlicerLib.PanelTools import PanelContext, durationText, mute, quietly
+from KPrismSlicerLib.ViewChoice import ViewChoice
+
+
+class ResultPanel:
+    """Says what happened.
+
+    Args:
+        context: of the panel.
+        views: the view whose slice is meant.
+    """
+
+    def __init__(self, context: PanelContext, views: ViewChoice) -> None:
+        self._context = context
+        self._views = views
+        self.export = ExportBox(context)
+        context.slots.connect(context.ui.acceptCheck, "clicked(bool)", self._accept)
+        context.slots.connect(context.ui.showChangesCheck, "toggled(bool)", self._showChanges)
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget the last act."""
+        ui = self._context.ui
+        ui.resultText.text = _("What the last act changed is shown here.")
+        mute(ui.resultText)
+        self.export.clear()
+
+    def show(self, result: Any) -> None:
+        """Show an ActResult."""
+        self.showText(resultText(result))
+
+    def showText(self, text: str) -> None:
+        """Show a sentence in the status line."""
+        ui = self._context.ui
+        ui.resultText.text = text
+        ui.resultText.setForegroundRole(qt.QPalette.WindowText)
+
+    def update(self) -> None:
+        """Show whether the slice in view is accepted."""
+        ui, logic = self._context.ui, self._context.logic
+        node = self._views.sliceNode
+        # a view that does not cut the image shows nothing to accept
+        able = logic.session is not None and bool(logic.segmentId) and logic.sliceIndex(node) is not None
+        with quietly(ui.acceptCheck):
+            ui.acceptCheck.checked = able and logic.isAccepted(node)
+        ui.acceptCheck.enabled = able
+        self.export.update()
+
+    def _showChanges(self, on: bool) -> None:
+        self._context.interaction.showChanges = on
+
+    def _accept(self, on: bool) -> None:
+        self._context.logic.accept(self._views.sliceNode, on)
+
+
+def resultText(result: Any) -> str:
+    """The status line for an ActResult: the act, what changed, confidence, time."""
+    parts = [result.label[:1].upper() + result.label[1:]]
+    if result.added is not None and result.removed is not None:
+        added, removed = np.count_nonzero(result.added), np.count_nonzero(result.removed)
+        parts.append(_("+{added} \u2212{removed} pixels").format(added=added, removed=removed))
+    if result.confidence is not None:
+        parts.append(_("{percent} % sure").format(percent=round(100 * result.confidence)))
+    parts.append(durationText(result.seconds))
+    return " \u00b7 ".join(parts)

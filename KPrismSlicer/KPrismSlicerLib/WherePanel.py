@@ -1,0 +1,117 @@
+"""Section 3: the click tools, undo and redo, the clicks of the slice, the keys."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+import qt
+from slicer.i18n import tr as _
+
+from KPrismCore.errors import KPrismError
+from KPrismSlicerLib.PanelTools import ADDED, REMOVED, PanelContext, mute, openArrow, swatch
+from KPrismSlicerLib.ViewChoice import ViewChoice
+
+NO_TOOL, POSITIVE, NEGATIVE = "none", "positive", "negative"
+
+
+class WherePanel:
+    """Shows the tools, and what clicks there are.
+
+    Args:
+        context: of the panel.
+        views: the view whose slice is meant.
+    """
+
+    def __init__(self, context: PanelContext, views: ViewChoice) -> None:
+        self._context = context
+        self._views = views
+        ui, connect = context.ui, context.slots.connect
+        ui.positiveButton.icon = swatch(ADDED, "plus")
+        ui.negativeButton.icon = swatch(REMOVED, "minus")
+        connect(ui.positiveButton, "clicked(bool)", lambda on: self._take(POSITIVE if on else NO_TOOL))
+        connect(ui.negativeButton, "clicked(bool)", lambda on: self._take(NEGATIVE if on else NO_TOOL))
+        connect(ui.undoButton, "clicked()", context.logic.undo)
+        connect(ui.redoButton, "clicked()", context.logic.redo)
+        connect(ui.clearSliceButton, "clicked()", lambda: context.logic.clearSlice(views.sliceNode))
+        connect(ui.shortcutsButton, "toggled(bool)", self._showShortcuts)
+        mute(ui.clickText)
+        self._showShortcuts(False)
+
+    def update(self) -> None:
+        """Show the tool, the clicks and the history."""
+        ui, logic = self._context.ui, self._context.logic
+        ready = logic.model.status == "ready" and logic.volumeNode is not None
+        for button in (ui.positiveButton, ui.negativeButton, ui.clearSliceButton):
+            button.enabled = ready
+        ui.whereHint.text = "" if ready else _("Choose an image and load the model first.")
+        ui.whereHint.visible = not ready
+        ui.clickText.text = self._clickText() if ready else ""
+        ui.clickText.visible = ready
+        self.updateTool()
+        self.updateHistory()
+
+    def updateTool(self) -> None:
+        """Show which tool is in hand; keys change it too."""
+        ui, tool = self._context.ui, self._context.interaction.tool
+        ui.positiveButton.checked = tool == POSITIVE
+        ui.negativeButton.checked = tool == NEGATIVE
+
+    def updateHistory(self) -> None:
+        """Name what undo and redo would do."""
+        ui, logic = self._context.ui, self._context.logic
+        for button, able, what, plain, named in (
+            (ui.undoButton, logic.canUndo, logic.undoLabel, _("Undo"), _("Undo {act}")),
+            (ui.redoButton, logic.canRedo, logic.redoLabel, _("Redo"), _("Redo {act}")),
+        ):
+            button.enabled = bool(able)
+            button.text = named.format(act=what) if able and what else plain
+            button.toolTip = button.text
+
+    def _take(self, tool: str) -> None:
+        self._context.interaction.setTool(tool)
+        self.updateTool()
+
+    def _clickText(self) -> str:
+        """How many clicks the slice in view has."""
+        logic = self._context.logic
+        try:
+            here = clicksOn(logic.clicks(), logic.planeOf(self._views.sliceNode))
+        except KPrismError as error:
+            # the view shows nothing of the image
+            return error.cause
+        if not here:
+            return _("Click on the object, or draw along it. Ctrl takes away instead.")
+        positive = sum(one.positive for one in here)
+        text = _("On this slice: {positive} on the object, {negative} outside")
+        return text.format(positive=positive, negative=len(here) - positive)
+
+    def _showShortcuts(self, shown: bool) -> None:
+        ui = self._context.ui
+        openArrow(ui.shortcutsButton, shown)
+        ui.shortcutsText.visible = shown
+        if shown:
+            ui.shortcutsText.text = shortcutTable(self._context.interaction.shortcuts.entries)
+
+
+def clicksOn(clicks: Any, plane: Any) -> list[Any]:
+    """The clicks (PlacedClick) that lie on a plane."""
+    if not clicks:
+        return []
+    # it loads torch, which is there where clicks are
+    from KPrismCore.session_state import plane_key
+
+    key = plane_key(plane)
+    return [one for one in clicks if one.planeKey == key]
+
+
+def shortcutTable(entries: Any) -> str:
+    """The keys and what they do, as rich text."""
+    rows = []
+    for entry in entries:
+        keys = qt.QKeySequence(entry.keys[0]).toString(qt.QKeySequence.NativeText)
+        rows.append(
+            f"<tr><td style='padding-right: 12px'><b>{html.escape(keys)}</b></td>"
+            f"<td>{html.escape(entry.text)}</td></tr>"
+        )
+    return f"<table>{''.join(rows)}</table>"

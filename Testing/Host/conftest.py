@@ -1,0 +1,5 @@
+"""Fixtures of the host's own tests."""
+
+from __future__ import annotations
+
+from SlicerHost.fixtures import *  # noqa: F403

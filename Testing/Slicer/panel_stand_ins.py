@@ -1,0 +1,160 @@
+"""Stand-ins for what the panel acts on: they record what they are asked for and show what the test sets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from SlicerHost.boot import boot
+
+from KPrismCore.catalogue import load_catalogue
+from KPrismCore.errors import ClickOutsideError
+from KPrismCore.geometry import VolumeGeometry
+from KPrismCore.slices import SlicePlane
+
+# the module's files import qt, slicer and slicer.i18n, which the host makes
+boot()
+
+from KPrismSlicerLib.Events import ModelState  # noqa: E402
+from KPrismSlicerLib.Paths import resourcePath  # noqa: E402
+
+ACTS = (
+    "accept", "addReferencesFromItem", "addSliceAsReference", "cancel", "clearSlice", "enableReference",
+    "loadModel", "moveReference", "newSegment", "newSegmentation", "predictRange", "predictSlice",
+    "predictVolume", "redo", "removeReference", "setClass", "setLocked", "setReferenceSlice", "undo",
+)  # fmt: skip
+
+
+class RecordingLogic:
+    """The face of AnnotationLogic: every act lands in `calls` as (name, arguments)."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, tuple[Any, ...]]] = []
+        self.listeners: list[Any] = []
+        self.model = ModelState()
+        self.volumeNode = self.segmentationNode = self.segmentId = self.className = self.session = None
+        self.canUndo = self.canRedo = False
+        self.undoLabel = self.redoLabel = ""
+        self.shownReferences: list[Any] = []
+        self.shownClicks: tuple[Any, ...] = ()
+        self.origins: dict[int, Any] = {}
+        self.shownWarnings: tuple[str, ...] = ()
+        self.slice, self.slices, self.accepted = 4, 10, False
+        self.busy = False
+        for name in ACTS:
+            setattr(self, name, self._recorder(name))
+
+    def _recorder(self, name: str) -> Any:
+        return lambda *arguments: self.calls.append((name, arguments))
+
+    def addListener(self, listener: Any) -> None:  # noqa: N802
+        self.listeners.append(listener)
+
+    def removeListener(self, listener: Any) -> None:  # noqa: N802
+        if listener in self.listeners:
+            self.listeners.remove(listener)
+
+    def tell(self, event: Any) -> None:
+        for listener in tuple(self.listeners):
+            listener(event)
+
+    def setVolume(self, node: Any) -> None:  # noqa: N802
+        self.volumeNode = node
+        self.calls.append(("setVolume", (node,)))
+
+    def setSegmentation(self, node: Any) -> None:  # noqa: N802
+        self.segmentationNode = node
+        self.calls.append(("setSegmentation", (node,)))
+
+    def setSegment(self, segmentId: str) -> None:  # noqa: N802, N803
+        self.segmentId = segmentId
+        self.calls.append(("setSegment", (segmentId,)))
+
+    def poll(self) -> bool:
+        return self.busy
+
+    def isAccepted(self, _sliceNode: Any) -> bool:  # noqa: N802, N803
+        return self.accepted
+
+    def sliceIndex(self, _sliceNode: Any) -> int | None:  # noqa: N802, N803
+        return self.slice
+
+    def sliceCount(self, _sliceNode: Any) -> int:  # noqa: N802, N803
+        return self.slices
+
+    def planeOf(self, _sliceNode: Any) -> SlicePlane:  # noqa: N802, N803
+        geometry = VolumeGeometry.from_parts((8, 8, 10), (1.0, 1.0, 2.0), np.eye(3), (0.0, 0.0, 0.0))
+        if self.slice is None:
+            raise ClickOutsideError("This view does not show the image.", "Scroll it.")
+        return SlicePlane(geometry, "axial", self.slice)
+
+    def clicks(self) -> tuple[Any, ...]:
+        return self.shownClicks
+
+    def references(self) -> tuple[Any, ...]:
+        return tuple(self.shownReferences)
+
+    def referenceOrigin(self, index: int) -> Any:  # noqa: N802
+        return self.origins.get(index)
+
+    def classes(self, text: str = "") -> list[Any]:
+        return self.model.catalogue.search(text) if self.model.catalogue is not None else []
+
+    def warnings(self) -> tuple[str, ...]:
+        return self.shownWarnings
+
+    def acts(self, *names: str) -> list[tuple[str, tuple[Any, ...]]]:
+        """The recorded calls of these names."""
+        return [call for call in self.calls if call[0] in names]
+
+
+@dataclass
+class StillInteraction:
+    """The face of Interaction: it only remembers the tool."""
+
+    tool: str = "none"
+    sliceNode: Any = None  # noqa: N815
+    shortcuts: Any = field(
+        default_factory=lambda: SimpleNamespace(
+            entries=(SimpleNamespace(keys=("P",), text="Click on the object", action=lambda: None),)
+        )
+    )
+
+    showChanges: bool = True  # noqa: N815
+
+    def chooseView(self, sliceNode: Any) -> None:  # noqa: N802, N803
+        self.sliceNode = sliceNode
+
+    def setTool(self, tool: str) -> None:  # noqa: N802
+        self.tool = tool
+
+
+def ready_model() -> ModelState:
+    """The small model's classes without its network."""
+    catalogue = load_catalogue(resourcePath("Classes", "kprism-small.csv"))
+    return ModelState("ready", "kprism-small", "CPU, 2 threads", None, catalogue)
+
+
+def a_reference(name: str = "liver (CTChest, axial slice 4)", enabled: bool = True) -> Any:
+    """What the panel reads of KPrismCore's Reference."""
+    rows, columns = np.mgrid[:40, :60]
+    return SimpleNamespace(
+        image=(rows + columns).astype(np.int16),
+        mask=(rows - 20) ** 2 + (columns - 30) ** 2 < 100,
+        name=name,
+        modality="CT",
+        spacing=(1.0, 1.0),
+        value_range=(0.0, 100.0),
+        enabled=enabled,
+    )
+
+
+def ready_environment() -> Any:
+    """An environment that lacks nothing."""
+    return SimpleNamespace(
+        check=lambda: SimpleNamespace(ready=True, problems=()),
+        diagnosis=lambda: "Slicer 5.12",
+        pending=lambda: "",
+    )

@@ -1,0 +1,61 @@
+"""The logic tells what happens, and when."""
+
+from __future__ import annotations
+
+import numpy as np
+from KPrismSlicerLib.Events import ActDone, BusyChanged
+from logic_fixtures import *  # noqa: F403
+from logic_samples import ras_at, scene_mask, wait
+
+
+def test_the_result_tells_what_joined_and_what_left(logic, segment, view, heard):
+    logic.click(ras_at(logic, (5, 9, 2)), True, view)
+    wait(logic)
+    (result,) = heard.results
+    assert np.array_equal(result.added, result.plane.read_mask(scene_mask(logic, segment)))
+    assert not result.removed.any()
+    assert result.confidence == 0.75
+
+
+def test_undo_tells_what_it_took_away(logic, segment, view, heard):
+    logic.click(ras_at(logic, (5, 9, 2)), True, view)
+    logic.undo()
+    wait(logic)
+    done, undone = heard.results
+    assert np.array_equal(done.added, undone.removed)
+    assert undone.label == "undo: click"
+
+
+def test_the_mask_is_in_the_scene_when_the_act_is_told_done(logic, segment, view):
+    seen = []
+    logic.addListener(
+        lambda event: seen.append(scene_mask(logic, segment).any()) if isinstance(event, ActDone) else None
+    )
+    logic.click(ras_at(logic, (5, 9, 2)), True, view)
+    wait(logic)
+    assert seen == [True]
+
+
+def test_busy_is_told_when_it_changes_only(logic, segment, view, heard):
+    logic.click(ras_at(logic, (5, 9, 2)), True, view)
+    logic.click(ras_at(logic, (7, 9, 2)), True, view)
+    wait(logic)
+    assert [event.busy for event in heard.of(BusyChanged)] == [True, False]
+
+
+def test_a_removed_listener_hears_nothing_more(logic, segment, view, heard):
+    logic.removeListener(heard)
+    logic.click(ras_at(logic, (5, 9, 2)), True, view)
+    wait(logic)
+    assert heard == []
+
+
+def test_a_listener_may_ask_for_the_next_act(logic, segment, view):
+    def once(event):
+        if isinstance(event, ActDone) and event.result.label == "click":
+            logic.undo()
+
+    logic.addListener(once)
+    logic.click(ras_at(logic, (5, 9, 2)), True, view)
+    wait(logic)
+    assert not scene_mask(logic, segment).any()

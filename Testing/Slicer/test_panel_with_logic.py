@@ -1,0 +1,223 @@
+"""The panel on the real logic, with a network that answers at once: what a reader does shows, and lands."""
+
+from __future__ import annotations
+
+import panel_fixtures
+import pytest
+import qt
+import slicer
+from KPrismSlicerLib.Interaction import Interaction
+from KPrismSlicerLib.Logic import AnnotationLogic
+from logic_samples import SlowPredictor, add_image, scene_mask
+from SlicerHost import dialogs
+
+an_environment, a_panel = panel_fixtures.an_environment, panel_fixtures.a_panel
+
+
+@pytest.fixture
+def a_logic(host):
+    """The real logic on a network without weights."""
+    logic = AnnotationLogic(modelLoader=lambda _name, _device, _notify: SlowPredictor(0.0))
+    yield logic
+    logic.cleanup()
+
+
+@pytest.fixture
+def an_interaction(a_logic, layout_manager):
+    """The real interaction, with the views observed."""
+    interaction = Interaction(a_logic, layout_manager)
+    interaction.enter()
+    yield interaction
+    interaction.cleanup()
+
+
+@pytest.fixture
+def an_image(host, a_panel, layout_manager):
+    """An image chosen in the panel and shown in the views, with the network loaded by the button."""
+    volume = add_image(name="CTChest")
+    a_panel.ui.volumeSelector.setCurrentNode(volume)
+    a_panel.ui.loadButton.click()
+    finish(host, a_panel)
+    for name in layout_manager.sliceViewNames():
+        widget = layout_manager.sliceWidget(name)
+        widget.mrmlSliceNode().RotateToVolumePlane(volume)
+        widget.mrmlSliceNode().JumpSliceByCentering(*volume_centre(volume))
+    host.processEvents(0.02)
+    return volume
+
+
+def volume_centre(volume):
+    bounds = [0.0] * 6
+    volume.GetRASBounds(bounds)
+    return [(bounds[2 * n] + bounds[2 * n + 1]) / 2 for n in range(3)]
+
+
+def finish(host, a_panel):
+    """Let the panel's own timer bring everything to an end."""
+    host.processEvents(0.02)
+    host.waitUntil(lambda: not a_panel._context.logic.busy, 20)
+    host.processEvents(0.05)
+
+
+def choose_class(host, a_panel, text):
+    picker = a_panel.what.picker
+    picker.combo.showPopup()
+    picker.searchField.text = text
+    picker.searchField.returnPressed.emit()
+    finish(host, a_panel)
+
+
+@pytest.fixture
+def a_liver(host, a_panel, an_image):
+    """A segment of the class liver with a mask on the slice in view."""
+    choose_class(host, a_panel, "hepar")
+    a_panel.ui.runButton.click()
+    finish(host, a_panel)
+    return a_panel._context.logic.segmentId
+
+
+def test_load_ends_with_the_model_ready(a_panel, an_image):
+    assert a_panel.ui.modelText.text.startswith("fake \u00b7 CPU")
+    assert a_panel.ui.modelText.text.endswith("ready")
+
+
+def test_a_class_makes_a_segment_of_its_name_and_colour(host, a_panel, an_image):
+    choose_class(host, a_panel, "hepar")
+    assert a_panel.ui.segmentSelector.currentText == "liver"
+    assert a_panel.ui.segmentationSelector.currentNode().GetName().startswith("CTChest")
+
+
+def test_segmenting_a_slice_writes_it_and_says_so(a_panel, a_liver, a_logic):
+    assert scene_mask(a_logic, a_liver).any()
+    assert "75 % sure" in a_panel.ui.resultText.text
+
+
+def test_undo_takes_the_mask_back(host, a_panel, a_liver, a_logic):
+    assert a_panel.ui.undoButton.text == "Undo prediction"
+    a_panel.ui.undoButton.click()
+    finish(host, a_panel)
+    assert not scene_mask(a_logic, a_liver).any()
+    assert a_panel.ui.redoButton.text == "Redo prediction"
+
+
+def test_the_slice_in_view_becomes_a_reference_with_a_picture(host, a_panel, a_liver):
+    a_panel.ui.addSliceButton.click()
+    finish(host, a_panel)
+    assert a_panel.what.list.count == 1
+    assert not a_panel.what.list.item(0).icon().isNull()
+
+
+def test_a_dropped_segment_becomes_references(host, a_panel, a_liver, a_logic):
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    item = hierarchy.CreateItem(hierarchy.GetSceneItemID(), a_logic.segmentationNode)
+    a_panel.what._dropped([item])
+    finish(host, a_panel)
+    assert a_panel.what.list.count == 1
+    assert "liver" in a_panel.what.list.item(0).text()
+
+
+def test_a_reference_that_is_unticked_stays_unticked(host, a_panel, a_liver, a_logic):
+    a_panel.ui.addSliceButton.click()
+    finish(host, a_panel)
+    a_panel.what.list.item(0).setCheckState(qt.Qt.Unchecked)
+    finish(host, a_panel)
+    assert [reference.enabled for reference in a_logic.references()] == [False]
+
+
+def test_the_volume_is_segmented_with_progress(host, a_panel, a_liver, a_logic):
+    a_panel.ui.volumeRadio.checked = True
+    a_panel.ui.runButton.click()
+    finish(host, a_panel)
+    count = a_logic.sliceCount(a_panel.views.sliceNode)
+    assert a_panel.ui.rangeText.text == f"{count} of {count} slices"
+    assert not a_panel.ui.cancelButton.visible
+
+
+def test_an_accepted_slice_refuses_to_change(host, a_panel, a_liver):
+    a_panel.ui.acceptCheck.click()
+    finish(host, a_panel)
+    a_panel.ui.runButton.click()
+    finish(host, a_panel)
+    assert a_panel.ui.acceptCheck.checked
+    assert "accepted" in a_panel.ui.errorCause.text
+
+
+def test_a_locked_segment_refuses_to_change(host, a_panel, a_liver):
+    a_panel.ui.lockCheck.click()
+    finish(host, a_panel)
+    a_panel.ui.runButton.click()
+    finish(host, a_panel)
+    assert a_panel.ui.lockCheck.checked
+    assert "locked" in a_panel.ui.errorCause.text
+
+
+def test_clear_slice_empties_it(host, a_panel, a_liver, a_logic):
+    a_panel.ui.clearSliceButton.click()
+    finish(host, a_panel)
+    assert not scene_mask(a_logic, a_liver).any()
+
+
+def test_export_writes_files_and_asks_before_the_second_time(host, a_panel, a_liver, tmp_path):
+    a_panel.ui.exportFolder.currentPath = str(tmp_path)
+    a_panel.ui.writeButton.click()
+    first = sorted(path.name for path in tmp_path.iterdir())
+    with dialogs.answer("Replace", "OK"):
+        a_panel.ui.writeButton.click()
+    assert first == sorted(path.name for path in tmp_path.iterdir())
+    assert any(name.endswith(".seg.nrrd") for name in first)
+
+
+def test_a_closed_scene_leaves_an_empty_panel(host, a_panel, a_liver, scene):
+    scene.Clear(0)
+    finish(host, a_panel)
+    assert a_panel.ui.segmentSelector.currentText == "Made with the first click"
+    assert not a_panel.ui.newSegmentButton.enabled
+    assert a_panel.what.list.count == 0
+
+
+def test_a_removed_image_leaves_an_empty_panel(host, a_panel, an_image, scene):
+    scene.RemoveNode(an_image)
+    finish(host, a_panel)
+    assert a_panel.ui.volumeSelector.currentNode() is None
+    assert a_panel.ui.whatHint.text != ""
+
+
+def test_a_click_with_the_tool_of_the_panel_is_counted_and_answered(host, a_panel, an_image, mouse):
+    a_panel.ui.positiveButton.click()
+    mouse.click("Red", volume_centre(an_image))
+    finish(host, a_panel)
+    assert a_panel.ui.clickText.text == "On this slice: 1 on the object, 0 outside"
+    assert a_panel.ui.resultText.text.startswith("Click ")
+    assert a_panel.ui.undoButton.text == "Undo click"
+
+
+def test_the_first_click_makes_the_segment_that_is_shown(host, a_panel, an_image, mouse):
+    a_panel.ui.positiveButton.click()
+    mouse.click("Red", volume_centre(an_image))
+    finish(host, a_panel)
+    assert a_panel.ui.segmentSelector.enabled
+    assert a_panel.ui.segmentSelector.count == 1
+
+
+def test_buttons_act_on_the_view_that_was_clicked_last(host, a_panel, an_image, mouse):
+    a_panel.ui.viewSelector.currentIndex = a_panel.ui.viewSelector.findText("Green")
+    a_panel.ui.positiveButton.click()
+    mouse.click("Red", volume_centre(an_image))
+    finish(host, a_panel)
+    host.waitUntil(lambda: a_panel.ui.viewSelector.currentText == "Red")
+
+
+def test_undo_takes_the_click_out_of_the_count(host, a_panel, an_image, mouse):
+    a_panel.ui.positiveButton.click()
+    mouse.click("Red", volume_centre(an_image))
+    finish(host, a_panel)
+    a_panel.ui.undoButton.click()
+    finish(host, a_panel)
+    assert a_panel.ui.clickText.text.startswith("Click on the object")
+
+
+def test_leaving_the_module_puts_the_tool_down(a_panel, an_image, an_interaction):
+    a_panel.ui.positiveButton.click()
+    an_interaction.exit()
+    a_panel.exit()
+    assert not a_panel.ui.positiveButton.checked

@@ -1,0 +1,40 @@
+"""pytest fixtures of every test that needs the host."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+import pytest
+
+from SlicerHost import dialogs, failures
+from SlicerHost.boot import boot
+from SlicerHost.view_fixtures import *  # noqa: F403
+
+
+@pytest.fixture(autouse=True)
+def nothing_fails_unseen():
+    """Fail a test on errors in slots and observers, VTK's and Qt's complaints and dialogs that it did not expect.
+
+    It is set up before the other fixtures, so that it also hears of what goes wrong in their teardown.
+    """
+    failures.clear()
+    dialogs.clear()
+    yield
+    failures.check()
+
+
+@pytest.fixture
+def host():
+    """The host with an empty scene."""
+    made = boot()
+    made.reset()
+    yield made
+    made.reset()
+
+
+@pytest.fixture
+def scene(host):
+    """slicer.mrmlScene, empty."""
+    return host.scene
