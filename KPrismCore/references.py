@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -60,15 +60,21 @@ class Reference:
 
 
 def best_slices(
-    mask: Array, geometry: VolumeGeometry, kind: str, count: int = DEFAULT_COUNT
+    mask: Array,
+    geometry: VolumeGeometry,
+    kind: str,
+    count: int = DEFAULT_COUNT,
+    likeness: Callable[[Sequence[SlicePlane]], NDArray[np.float64]] | None = None,
 ) -> list[SlicePlane]:
-    """Choose the slices that show an object best: spread over its extent, each the largest of its part.
+    """Choose the slices that show an object best: spread over its extent, and of each part the one that is
+    large and, where `likeness` is given, looks most like the image to segment.
 
     Args:
         mask: KJI, non-zero is inside.
         geometry: grid of the mask.
         kind: of the slices, see `slices`.
         count: at most so many.
+        likeness: gives for slices how alike they are (-1 to 1) to what is to be segmented.
 
     Raises:
         ReferenceMismatchError: the mask is empty or does not fit the grid.
@@ -78,8 +84,12 @@ def best_slices(
     axis = SlicePlane(geometry, kind, 0).normal_axis
     areas = np.count_nonzero(mask, axis=tuple(n for n in range(3) if n != 2 - axis))
     shown = np.flatnonzero(areas)
-    parts = np.array_split(shown, min(count, len(shown)))
-    return [SlicePlane(geometry, kind, int(part[np.argmax(areas[part])])) for part in parts]
+    planes = [SlicePlane(geometry, kind, int(place)) for place in shown]
+    worth = areas[shown] / areas.max()
+    if likeness is not None:
+        worth = worth * (1 + likeness(planes)) / 2
+    parts = np.array_split(np.arange(len(shown)), min(count, len(shown)))
+    return [planes[part[np.argmax(worth[part])]] for part in parts]
 
 
 def references_from_volume(

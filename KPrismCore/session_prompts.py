@@ -6,8 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from KPrismCore import session_values
 from KPrismCore.errors import PromptError
+from KPrismCore.preprocess import intensity_range
 from KPrismCore.references import (
     DEFAULT_COUNT,
     Reference,
@@ -17,10 +21,13 @@ from KPrismCore.references import (
     references_from_volume,
 )
 from KPrismCore.session_base import Array, SessionBase, default_plane_kind
-from KPrismCore.slices import Plane
+from KPrismCore.similarity import greatest_likeness, small_pictures
+from KPrismCore.slices import Plane, SlicePlane, number_of_slices
 from KPrismCore.volumes import Volume
 
 Item = TypeVar("Item")
+# slices of this volume that a reference is compared with
+MOST_COMPARED = 24
 
 
 class DescribedSession(SessionBase):
@@ -57,16 +64,14 @@ class DescribedSession(SessionBase):
         Args:
             volume: the image.
             mask: KJI on its grid, non-zero is inside.
-            planes: its slices to take; None for up to `count` of the best (`references.best_slices`).
+            planes: its slices to take; None for up to `count` of the best (`best_planes`).
             name: of the object, for display.
 
         Raises:
             ReferenceMismatchError: an empty mask, another grid or modality, or more than nine references.
         """
         if planes is None:
-            own = volume.array is self.volume.array
-            kind = self.plane_kind if own else default_plane_kind(volume.geometry)
-            planes = best_slices(mask, volume.geometry, kind, count)
+            planes = self.best_planes(volume, mask, count)
         added = references_from_volume(
             volume,
             mask,
@@ -76,6 +81,27 @@ class DescribedSession(SessionBase):
             settings=self.engine.predictor.model.preprocessing,
         )
         return self._add_references(added, segment)
+
+    def best_planes(self, volume: Volume, mask: Array, count: int = DEFAULT_COUNT) -> list[SlicePlane]:
+        """The slices of a volume that serve best as references: by position, size and likeness.
+
+        Of another volume those count more that look like slices of this one. Arguments and errors as
+        `add_reference`.
+        """
+        if volume.array is self.volume.array:
+            return best_slices(mask, volume.geometry, self.plane_kind, count)
+        settings = self.engine.predictor.model.preprocessing
+        theirs = intensity_range(volume.array, volume.modality, settings=settings)
+        length = number_of_slices(self.volume.geometry, self.plane_kind)
+        places = np.unique(np.linspace(0, length - 1, MOST_COMPARED).round().astype(int))
+        planes = [self.plane(int(place)) for place in places]
+        ours = small_pictures(self.volume, planes, self.engine.value_range(None))
+
+        def likeness(candidates: Sequence[SlicePlane]) -> NDArray[np.float64]:
+            return greatest_likeness(small_pictures(volume, candidates, theirs), ours)
+
+        kind = default_plane_kind(volume.geometry)
+        return best_slices(mask, volume.geometry, kind, count, likeness)
 
     def add_image_reference(
         self,

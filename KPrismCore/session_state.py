@@ -138,7 +138,9 @@ class SegmentState:
 
     def with_slice(self, state: SliceState) -> SegmentState:
         """The same prompts, with others on one slice."""
-        return replace(self, slices={**self.slices, plane_key(state.plane): state})
+        # an oblique plane caches tables of megabytes; only those of accepted slices are asked for at each act
+        kept = state if state.accepted else replace(state, plane=_bare(state.plane))
+        return replace(self, slices={**self.slices, plane_key(state.plane): kept})
 
     @property
     def accepted(self) -> list[Plane]:
@@ -150,6 +152,10 @@ class SegmentState:
         slices = sum(s.size for key, s in self.slices.items() if other.slices.get(key) is not s)
         theirs = {reference.key for reference in other.references}
         return slices + sum(one.image.nbytes for one in self.references if one.key not in theirs)
+
+
+def _bare(plane: Plane) -> Plane:
+    return replace(plane) if isinstance(plane, ObliquePlane) else plane
 
 
 def digest(mask: BoolArray) -> str:

@@ -59,7 +59,7 @@ class KPrismSlicer(ScriptedLoadableModule):
             " name the checkpoint you used; its card names the images that it was trained on."
         )
         self._findIcon()
-        slicer.app.connect("startupCompleted()", registerSampleImages)
+        slicer.app.connect("startupCompleted()", onStartupCompleted)
 
     def _findIcon(self) -> None:
         """Show the icon: in the source tree it is not where Slicer looks for it."""
@@ -68,6 +68,16 @@ class KPrismSlicer(ScriptedLoadableModule):
         path = resourcePath("Icons", "KPrismSlicer.png")
         if path.is_file():
             self.parent.icon = qt.QIcon(str(path))
+
+
+def onStartupCompleted() -> None:
+    """Offer the sample, and go on with an installation that the user began before a restart."""
+    registerSampleImages()
+    choice = Environment().pending()
+    if choice:
+        slicer.util.selectModule("KPrismSlicer")
+        panel = slicer.modules.kprismslicer.widgetRepresentation().self().panel
+        panel.model.setup.resume(choice)
 
 
 class KPrismSlicerLogic(ScriptedLoadableModuleLogic, AnnotationLogic):

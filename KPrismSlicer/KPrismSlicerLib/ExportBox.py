@@ -44,7 +44,7 @@ class ExportBox:
         Raises:
             PromptError: there is no segmentation.
             OutputFileError: no folder is chosen, or a file cannot be written.
-            GeometryError: see `Export.exportCase`.
+            GeometryError: see `Export.writeCase`.
         """
         logic, ui = self._context.logic, self._context.ui
         if logic.segmentationNode is None or logic.volumeNode is None:
@@ -55,7 +55,7 @@ class ExportBox:
         existing = [path for path in Export.exportPaths(*case) if path.exists()]
         if existing and not self._context.ask(_question(existing), _("Replace files?")):
             return
-        done = Export.exportCase(*case, overwrite=bool(existing))
+        done = Export.writeCase(*case, overwrite=bool(existing))
         names = ", ".join(path.name for path in done.paths)
         ui.exportText.text = "\n".join((_("Written: {names}").format(names=names), *done.warnings))
         ui.exportText.visible = True

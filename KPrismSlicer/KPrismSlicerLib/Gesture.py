@@ -32,7 +32,7 @@ class Gesture:
 
     @property
     def isOver(self) -> bool:
-        """Whether the view shows another slice than at the press, and what was meant there is out of sight."""
+        """Whether the view shows another slice than at the press: what was meant is out of sight."""
         return not self.view.isOnSlice(self._slice)
 
     def follow(self, view: SliceView) -> None:

@@ -46,7 +46,7 @@ class Interaction:
         self._sliceNode: Any = None
         self._tags: list[tuple[Any, int]] = []
         self._views: SliceViews | None = None
-        self.showChanges = True
+        self._showChanges = True
         self.markers = ClickMarkers(logic)
         self.outline = ChangedOutline(lambda: self._views or ())
         self.shortcuts = Shortcuts(self._entries(), parent)
@@ -63,6 +63,17 @@ class Interaction:
     def sliceNode(self) -> Any:
         """The slice node of the view that the mouse was in last; None at first, and when it has gone."""
         return self._sliceNode
+
+    @property
+    def showChanges(self) -> bool:
+        """Whether what an act changed is outlined for a moment."""
+        return self._showChanges
+
+    @showChanges.setter
+    def showChanges(self, on: bool) -> None:
+        self._showChanges = on
+        if not on:
+            self.outline.clear()
 
     def chooseView(self, sliceNode: Any) -> None:
         """Let keys act on a view, by its slice node, until the mouse comes to one."""

@@ -178,9 +178,10 @@ class PromptLogic(CaseLogic):
     ) -> Steps:
         volume, mask = self._readSource(case, source)
         session = case.session
+        from KPrismCore.references import DEFAULT_COUNT
 
         def add() -> dict[str, ReferenceOrigin]:
-            chosen = planes or _bestPlanes(session, volume, mask, count)
+            chosen = planes or session.best_planes(volume, mask, count or DEFAULT_COUNT)
             added = session.add_reference(volume, mask, chosen, name=source.name, segment=segmentId)
             return _origins(source, mask, added, chosen)
 
@@ -242,15 +243,6 @@ class PromptLogic(CaseLogic):
         for event in (ActDone(result), PromptsChanged(), HistoryChanged()):
             self._tell(event)
         yield from self._save(case)
-
-
-def _bestPlanes(session: Any, volume: Any, mask: Any, count: int | None) -> list[Plane]:
-    from KPrismCore.references import DEFAULT_COUNT, best_slices
-    from KPrismCore.session_base import default_plane_kind
-
-    own = volume is session.volume
-    kind = session.plane_kind if own else default_plane_kind(volume.geometry)
-    return list(best_slices(mask, volume.geometry, kind, count or DEFAULT_COUNT))
 
 
 def _origins(

@@ -20,26 +20,28 @@ NAME = "KPrismPhantom"
 FILE = "KPrismPhantom.nrrd"
 SPACING = (3.0, 3.0, 6.0)
 # Voxel IJK well inside the liver, on the middle slice.
-LIVER_IJK = (40, 58, 16)
+LIVER_IJK = (40, 37, 16)
 _SHAPE = (32, 96, 128)
+# RAS in mm; the middle of the image is at the origin of the world.
+_ORIGIN = (192.0, 144.0, -96.0)
 # Ellipsoids: centre and half axes (k, j, i) in voxels, and the HU inside; later ones cover earlier ones.
 _ORGANS = (
-    ((16, 48, 64), (60, 38, 56), -90),  # fat under the skin
-    ((16, 48, 64), (60, 34, 51), 45),  # muscle
-    ((16, 47, 64), (60, 29, 45), -70),  # fat around the organs
-    ((15, 52, 42), (14, 24, 22), 110),  # liver
-    ((17, 44, 87), (11, 13, 10), 120),  # spleen
-    ((14, 60, 50), (6, 7, 6), 10),  # gall bladder
-    ((16, 30, 46), (9, 7, 6), 160),  # right kidney
-    ((16, 30, 84), (9, 7, 6), 160),  # left kidney
-    ((16, 33, 67), (60, 4, 4), 180),  # aorta
-    ((16, 22, 64), (60, 8, 8), 350),  # vertebra
-    ((16, 21, 64), (60, 5, 5), 220),  # its marrow
+    ((16, 47, 64), (60, 38, 56), -90),  # fat under the skin
+    ((16, 47, 64), (60, 34, 51), 45),  # muscle
+    ((16, 48, 64), (60, 29, 45), -70),  # fat around the organs
+    ((15, 43, 42), (14, 24, 22), 110),  # liver
+    ((17, 51, 87), (11, 13, 10), 120),  # spleen
+    ((14, 35, 50), (6, 7, 6), 10),  # gall bladder
+    ((16, 65, 46), (9, 7, 6), 160),  # right kidney
+    ((16, 65, 84), (9, 7, 6), 160),  # left kidney
+    ((16, 62, 67), (60, 4, 4), 180),  # aorta
+    ((16, 73, 64), (60, 8, 8), 350),  # vertebra
+    ((16, 74, 64), (60, 5, 5), 220),  # its marrow
 )
 
 
 def phantom() -> NDArray[np.int16]:
-    """A made-up CT in HU, KJI; i grows to the patient's left, j to the front, k upwards. Always the same."""
+    """A made-up CT in HU, KJI; i grows to the patient's left, j to the back, k upwards. Always the same."""
     k, j, i = np.ogrid[: _SHAPE[0], : _SHAPE[1], : _SHAPE[2]]
     image = np.full(_SHAPE, -1000.0)
     for centre, axes, value in _ORGANS:
@@ -57,8 +59,8 @@ def addPhantom() -> Any:
     node.CreateDefaultDisplayNodes()
     slicer.util.updateVolumeFromArray(node, phantom())
     node.SetSpacing(SPACING)
-    # the middle of the image in the origin of the world
-    node.SetOrigin([-size * step / 2 for size, step in zip(reversed(_SHAPE), SPACING, strict=True)])
+    node.SetIJKToRASDirections(-1, 0, 0, 0, -1, 0, 0, 0, 1)
+    node.SetOrigin(_ORIGIN)
     node.GetDisplayNode().SetAutoWindowLevel(False)
     node.GetDisplayNode().SetWindowLevel(400, 40)
     return node

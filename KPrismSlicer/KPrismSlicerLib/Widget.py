@@ -86,7 +86,6 @@ class PanelWidget:
             if node is not None:
                 self.ui.volumeSelector.setCurrentNode(node)
         self._updateAll()
-        qt.QTimer.singleShot(0, self._context.slots.guarded(self._resume))
 
     def exit(self) -> None:
         """Another module is shown: the tool is put down by the interaction; show that."""
@@ -127,12 +126,6 @@ class PanelWidget:
         )
         for one, other in pairwise(order):
             qt.QWidget.setTabOrder(one, other)
-
-    def _resume(self) -> None:
-        """Go on with what the user began before a restart of the application."""
-        choice = self._context.environment.pending()
-        if choice:
-            self.model.setup.resume(choice)
 
     def _tick(self) -> None:
         busy = self._context.logic.poll()

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from KPrismCore.errors import PromptError, ReferenceMismatchError
+from KPrismCore.prompts import Click
 from KPrismCore.references import best_slices
 from KPrismCore.session import AnnotationSession
-from Testing.Core.tiny import FakePredictor, random_volume
+from KPrismCore.volumes import Volume
+from Testing.Core.tiny import FakePredictor, oblique_plane, random_volume
 
 
 @pytest.fixture
@@ -43,6 +45,37 @@ def test_best_slices_take_the_largest_of_each_part(session):
 
 def test_best_slices_are_no_more_than_there_are(session):
     assert len(best_slices(marked(range(2, 4)), session.volume.geometry, "k", 5)) == 2
+
+
+def another_patient(like: Volume, place: int) -> Volume:
+    """Noise, but for one slice, which shows the middle slice of a volume in other units."""
+    noise = random_volume(seed=9)
+    noise.array[place] = 40 + 3 * like.array[3]
+    return noise
+
+
+@pytest.mark.parametrize("place", [1, 2, 3, 4])
+def test_of_another_patient_the_slice_that_looks_alike_is_taken(session, place):
+    volume = another_patient(session.volume, place)
+    mask = np.zeros((6, 24, 20), dtype=bool)
+    mask[1:5, 4:12, 3:9] = True
+    assert [plane.index for plane in session.best_planes(volume, mask, 1)] == [place]
+
+
+def test_likeness_does_not_make_the_references_crowd(session):
+    volume = another_patient(session.volume, 2)
+    mask = np.zeros((6, 24, 20), dtype=bool)
+    mask[1:5, 4:12, 3:9] = True
+    first, second = (plane.index for plane in session.best_planes(volume, mask, 2))
+    assert first == 2
+    assert second >= 3
+
+
+def test_an_oblique_slice_is_kept_without_its_tables(session):
+    plane = oblique_plane(session.volume.geometry)
+    session.add_click(plane, Click(3, 3, True))
+    (kept,) = session.current.state.slices.values()
+    assert "_slab" not in vars(kept.plane)
 
 
 def test_a_reference_is_the_slice_and_its_mask(session):

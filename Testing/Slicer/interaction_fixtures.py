@@ -1,4 +1,4 @@
-"""Fixtures of the tests of mouse, keys, markers and outline: `from interaction_fixtures import *` makes them known.
+"""Fixtures of the tests of mouse, keys, markers and outline; import * from here.
 
 The scene, the slice views and the mouse are real; the logic records what it is asked for.
 """
@@ -47,7 +47,9 @@ class ClickingLogic(RecordingLogic):
         self.tell(PromptsChanged())
 
 
-def placed(ras: Any, positive: bool = True, identifier: str = "click-1", pending: bool = False) -> PlacedClick:
+def placed(
+    ras: Any, positive: bool = True, identifier: str = "click-1", pending: bool = False
+) -> PlacedClick:
     """A click as the logic tells of it."""
     return PlacedClick(identifier, tuple(float(value) for value in ras), positive, "slice", pending)
 
@@ -77,7 +79,7 @@ def show_voxel(layout_manager: Any, mouse: Any, plane: str, ras: Any) -> str:
 
 
 def observers(layout_manager: Any, name: str = "Red") -> int:
-    """How many observers of a view's events come before Slicer's own, as VTK's text on the interactor says."""
+    """How many observers of a view come before Slicer's own; VTK tells it only in its text on the interactor."""
     return str(layout_manager.sliceWidget(name).sliceView().interactor()).count(f"Priority: {PRIORITY:g}\n")
 
 

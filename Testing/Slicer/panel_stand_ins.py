@@ -17,6 +17,7 @@ from KPrismCore.slices import SlicePlane
 # the module's files import qt, slicer and slicer.i18n, which the host makes
 boot()
 
+import qt  # noqa: E402
 from KPrismSlicerLib.Events import ModelState  # noqa: E402
 from KPrismSlicerLib.Paths import resourcePath  # noqa: E402
 
@@ -156,5 +157,9 @@ def ready_environment() -> Any:
     return SimpleNamespace(
         check=lambda: SimpleNamespace(ready=True, problems=()),
         diagnosis=lambda: "Slicer 5.12",
-        pending=lambda: "",
     )
+
+
+def press(widget: Any, key: Any, modifier: Any = None) -> None:
+    """Press and release a key on a widget."""
+    qt.QTest.keyClick(widget, key, qt.Qt.NoModifier if modifier is None else modifier)

@@ -229,7 +229,9 @@ def slicers_share(mouse):
     """Names of the red view's events that come through to Slicer."""
     heard = []
     interactor = mouse.view("Red").interactor()
-    names = [f"{side}Button{what}Event" for side in ("Left", "Middle", "Right") for what in ("Press", "Release")]
+    names = [
+        f"{side}Button{what}Event" for side in ("Left", "Middle", "Right") for what in ("Press", "Release")
+    ]
     names += ["MouseWheelForwardEvent", "MouseMoveEvent", "KeyPressEvent", "LeftButtonDoubleClickEvent"]
     tags = [interactor.AddObserver(name, lambda _caller, event: heard.append(event), 5.0) for name in names]
     yield heard

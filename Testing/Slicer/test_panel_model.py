@@ -238,13 +238,12 @@ def test_an_installation_that_fails_is_said_and_can_be_tried_again(
     assert a_logic.acts("loadModel") == []
 
 
-def test_what_was_begun_before_a_restart_goes_on(a_panel, a_logic, an_environment, an_installation, host):
-    pending = ["extension"]
-    an_environment.pending = lambda: pending.pop() if pending else ""
-    a_panel.enter()
-    host.processEvents(0.05)
-    assert an_installation.calls == [("install", "extension", None)]
-    assert len(a_logic.acts("loadModel")) == 1
+@pytest.mark.parametrize(
+    ("choice", "asked"), [("extension", ("install", "extension", None)), ("repair", ("repair",))]
+)
+def test_what_was_begun_before_a_restart_goes_on(a_panel, an_installation, choice, asked):
+    a_panel.model.setup.resume(choice)
+    assert an_installation.calls == [asked]
 
 
 @pytest.fixture
@@ -263,7 +262,7 @@ def an_export(a_panel, a_case, a_logic, tmp_path, monkeypatch):
         return Export.CaseExport(tuple(paths(segmentation, volume, folder, formats)))
 
     monkeypatch.setattr(Export, "exportPaths", paths)
-    monkeypatch.setattr(Export, "exportCase", write)
+    monkeypatch.setattr(Export, "writeCase", write)
     return made
 
 

@@ -124,6 +124,9 @@ def getAttribute(self, name):
         return originalGet(self, name)
     if name in VIRTUAL_GETTERS and not properties.loadsAttribute(frame, name):
         return originalGet(self, name)
+    if isHidden(type(self), name) and not properties.asksFor(frame, name):
+        # Qt asks by name for the slots of a stand-in, whatever code made it send the signal.
+        return originalGet(self, name)
     return _lookUp(self, name)
 
 

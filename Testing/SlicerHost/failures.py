@@ -120,12 +120,14 @@ def expected(kind, match="") -> Iterator[Expectation]:
 
 
 def install():
-    """Watch VTK's output window, Qt's messages and uncaught errors of callbacks and threads. Repeatable."""
-    if _kept:
-        return
-    _watchVtk()
+    """Watch VTK's output window, Qt's messages and uncaught errors of callbacks and threads.
+
+    Repeatable: it takes back the hooks that somebody else, such as pytest, has set in the meantime.
+    """
+    if not _kept:
+        _watchVtk()
+        _kept["qt"] = QtCore.qInstallMessageHandler(_onQtMessage)
     _watchPython()
-    _kept["qt"] = QtCore.qInstallMessageHandler(_onQtMessage)
 
 
 def _watchVtk():
@@ -145,7 +147,6 @@ def _vtkObserver(kind):
 
 def _watchPython():
     """An error in a VTK observer or in an overridden Qt method ends in sys.excepthook, never in the test."""
-    _kept["excepthook"], _kept["threadhook"] = sys.excepthook, threading.excepthook
     sys.excepthook = _onUncaught
     threading.excepthook = _onUncaughtInThread
 

@@ -15,10 +15,11 @@ from SlicerHost.view_fixtures import *  # noqa: F403
 
 @pytest.fixture(autouse=True)
 def nothing_fails_unseen():
-    """Fail a test on errors in slots and observers, VTK's and Qt's complaints and dialogs that it did not expect.
+    """Fail a test on errors in slots and observers, on VTK's and Qt's complaints, and on unexpected dialogs.
 
     It is set up before the other fixtures, so that it also hears of what goes wrong in their teardown.
     """
+    failures.install()
     failures.clear()
     dialogs.clear()
     yield

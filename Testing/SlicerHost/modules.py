@@ -8,6 +8,7 @@ import sys
 import types
 
 import slicer
+from PySide6.QtCore import Property
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QVBoxLayout
 
@@ -117,8 +118,10 @@ class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):
         self.setObjectName(f"{name}ModuleWidget")
         self.setLayout(QVBoxLayout())
         self.moduleName = name
-        self.isEntered = False
+        self._entered = False
         self._python = None
+
+    isEntered = Property(bool, lambda self: self._entered)
 
     def self(self):
         """Return the Python object, <Name>Widget."""
@@ -126,7 +129,7 @@ class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):
 
     def reload(self):
         """Make a new <Name>Widget from the module in sys.modules and set it up; entered again if it was."""
-        wasEntered = self.isEntered
+        wasEntered = self._entered
         if wasEntered:
             self.exit()
         widgetClass = getattr(sys.modules[self.moduleName], f"{self.moduleName}Widget")
@@ -138,13 +141,13 @@ class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):
 
     def enter(self):
         """The user chose this module."""
-        self.isEntered = True
+        self._entered = True
         getattr(self._python, "enter", _nothing)()
 
     def exit(self):
         """The user chose another module."""
         getattr(self._python, "exit", _nothing)()
-        self.isEntered = False
+        self._entered = False
 
 
 def _nothing():

@@ -1,20 +1,17 @@
 """qMRMLNodeComboBox: chooses a node of the scene; None, if enabled, is the first row.
 
-The rows are a combo box's own, so removing the chosen node selects the row before it, as in Slicer.
+Removing the chosen node chooses the row before it, as Qt 5 does in Slicer.
 """
 
 from __future__ import annotations
 
-from PySide6.QtCore import Property, Qt, Signal
-from PySide6.QtGui import QStandardItem, QStandardItemModel
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QInputDialog, QWidget
+from PySide6.QtCore import Property, Signal
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QInputDialog, QLineEdit, QSizePolicy, QWidget
 
 from SlicerHost.ctk import ctkComboBox
 from SlicerHost.declared import forwarded, stored
+from SlicerHost.node_rows import NodeRows, kindName, nodesOf
 from SlicerHost.scene_watch import Scene, Watch
-
-NODE_ID = Qt.ItemDataRole.UserRole
-ACTION = Qt.ItemDataRole.UserRole + 1
 
 
 class qMRMLNodeComboBox(QWidget):
@@ -46,12 +43,10 @@ class qMRMLNodeComboBox(QWidget):
         self._scene, self._current, self._requested = None, None, None
         self._attributes, self._menuActions = [], []
         self._watch, self._nodeWatch, self._filling = Watch(self), Watch(self), False
-        self._model = QStandardItemModel(self)
+        self._model = NodeRows(self)
         self._combo = ctkComboBox(self)
         self._combo.setModel(self._model)
-        self._combo.setSizePolicy(
-            self._combo.sizePolicy().horizontalPolicy().Expanding, self.sizePolicy().verticalPolicy()
-        )
+        self._combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._combo)
@@ -82,30 +77,29 @@ class qMRMLNodeComboBox(QWidget):
             self.setCurrentNode(self._requested)
 
     def _onNodeAdded(self, node):
-        if self._scene.IsBatchProcessing() or not self._accepts(node):
+        if self._scene.IsBatchProcessing():
             return
-        self._insert(self._endOfNodes(), node)
+        self._follow(node)
+        if not self._accepts(node):
+            return
+        self._model.insertNode(node)
         if not self.noneEnabled and self._current is None:
-            self._combo.setCurrentIndex(self._rowOf(node))
+            self._combo.setCurrentIndex(self._model.rowOf(node))
         self.nodeAdded.emit(node)
 
     def _onNodeAboutToBeRemoved(self, node):
-        if not self._scene.IsBatchProcessing() and self._rowOf(node) >= 0:
+        if not self._scene.IsBatchProcessing() and self._model.rowOf(node) >= 0:
             self.nodeAboutToBeRemoved.emit(node)
 
     def _onNodeRemoved(self, node):
         self._nodeWatch.forget(node)
-        if not self._scene.IsBatchProcessing() and self._rowOf(node) >= 0:
-            self._model.removeRow(self._rowOf(node))
+        if not self._scene.IsBatchProcessing() and self._model.rowOf(node) >= 0:
+            self._remove(self._model.rowOf(node))
 
     # -- which nodes
 
     def _accepts(self, node):
-        if node.GetHideFromEditors() and not self.showHidden:
-            return False
-        if not any(self._isType(node, name) for name in self.nodeTypes):
-            return False
-        if any(node.IsA(name) for name in self.hideChildNodeTypes):
+        if not self._hasType(node) or (node.GetHideFromEditors() and not self.showHidden):
             return False
         return all(
             not node.IsA(kind)
@@ -113,8 +107,12 @@ class qMRMLNodeComboBox(QWidget):
             for kind, name, value in self._attributes
         )
 
-    def _isType(self, node, name):
-        return node.IsA(name) if self.showChildNodeTypes else node.GetClassName() == name
+    def _hasType(self, node):
+        if any(node.IsA(name) for name in self.hideChildNodeTypes):
+            return False
+        if self.showChildNodeTypes:
+            return any(node.IsA(name) for name in self.nodeTypes)
+        return node.GetClassName() in self.nodeTypes
 
     def addAttribute(self, nodeType, attributeName, attributeValue=None):
         """Show nodes of that type only if they have the attribute (with that value, where one is given)."""
@@ -135,53 +133,45 @@ class qMRMLNodeComboBox(QWidget):
         self._nodeWatch.clear()
         self._model.clear()
         if self.noneEnabled:
-            none = QStandardItem(self.noneDisplay)
-            none.setData("", NODE_ID)
-            self._model.appendRow(none)
-        nodes = [node for node in self._sceneNodes() if self._accepts(node)]
+            self._model.appendNone(self.noneDisplay)
+        nodes = [node for node in nodesOf(self._scene) if self._accepts(node)]
+        for node in nodesOf(self._scene):
+            self._follow(node)
         for node in nodes:
-            self._insert(self._model.rowCount(), node)
+            self._model.insertNode(node)
         self._addActions()
-        row = self._rowOf(current)
+        row = self._model.rowOf(current)
         self._combo.setCurrentIndex(row if row >= 0 else (0 if self.noneEnabled or nodes else -1))
         self._filling = False
         self._onIndex(self._combo.currentIndex())
 
-    def _sceneNodes(self):
-        nodes = self._scene.GetNodes() if self._scene is not None else None
-        return (
-            [nodes.GetItemAsObject(index) for index in range(nodes.GetNumberOfItems())]
-            if nodes is not None
-            else []
-        )
-
-    def _insert(self, row, node):
-        item = QStandardItem(node.GetName() or "")
-        item.setData(node.GetID(), NODE_ID)
-        self._model.insertRow(row, item)
-        self._nodeWatch.on(node, "ModifiedEvent", lambda _: self._onNodeModified(node))
+    def _follow(self, node):
+        # One that is hidden now may be shown later.
+        if self._hasType(node):
+            self._nodeWatch.on(node, "ModifiedEvent", lambda _: self._onNodeModified(node))
 
     def _onNodeModified(self, node):
-        row = self._rowOf(node)
-        if row < 0 or self._scene.IsBatchProcessing():
+        if self._scene.IsBatchProcessing():
             return
-        if not self._accepts(node):
-            self._nodeWatch.forget(node)
-            self._model.removeRow(row)
-        elif self._model.item(row).text() != node.GetName():
+        row, accepted = self._model.rowOf(node), self._accepts(node)
+        if accepted and row < 0:
+            self._model.insertNode(node)
+        elif row >= 0 and not accepted:
+            self._remove(row)
+        elif accepted and self._model.item(row).text() != node.GetName():
             self._model.item(row).setText(node.GetName())
             if node is self._current:
                 self.currentNodeRenamed.emit(node)
 
-    def _rowOf(self, node):
-        """Return the row of a node (None: of the entry for none), -1 where there is none."""
-        wanted = "" if node is None else node.GetID()
-        rows = range(self._endOfNodes())
-        return next((row for row in rows if self._model.item(row).data(NODE_ID) == wanted), -1)
-
-    def _endOfNodes(self):
-        rows = range(self._model.rowCount())
-        return next((row for row in rows if self._model.item(row).data(NODE_ID) is None), len(rows))
+    def _remove(self, row):
+        chosen = self._combo.currentIndex()
+        left = self._model.endOfNodes() - 1
+        self._filling = True
+        self._model.removeRow(row)
+        before = max(chosen - 1, 0) if row == chosen else chosen - int(row < chosen)
+        self._combo.setCurrentIndex(min(before, left - 1))
+        self._filling = False
+        self._onIndex(self._combo.currentIndex())
 
     def _addActions(self):
         kind = self._kindName()
@@ -196,19 +186,10 @@ class qMRMLNodeComboBox(QWidget):
         if shown:
             self._combo.insertSeparator(self._model.rowCount())
         for text, called in shown:
-            item = QStandardItem(text)
-            item.setData(called, ACTION)
-            self._model.appendRow(item)
+            self._model.appendAction(text, called)
 
     def _kindName(self):
-        types = self.nodeTypes
-        if not types or self._scene is None:
-            return "Node"
-        node = self._scene.CreateNodeByClass(types[0])
-        if node is None:
-            return "Node"
-        node.UnRegister(None)
-        return node.GetTypeDisplayName()
+        return kindName(self._scene, self.nodeTypes)
 
     def addMenuAction(self, action):
         """Add an entry below the nodes."""
@@ -220,21 +201,22 @@ class qMRMLNodeComboBox(QWidget):
     def _onIndex(self, row):
         if self._filling:
             return
-        item = self._model.item(row) if row >= 0 else None
-        if item is not None and item.data(NODE_ID) is None:
-            self._combo.setCurrentIndex(self._rowOf(self._current))  # keys came to an action: it is no choice
+        identifier = self._model.idIn(row)
+        if identifier is None:
+            self._combo.setCurrentIndex(
+                self._model.rowOf(self._current)
+            )  # keys came to an action: it is no choice
             return
-        identifier = item.data(NODE_ID) if item is not None else ""
         node = self._scene.GetNodeByID(identifier) if identifier and self._scene is not None else None
         if node is self._current:
             return
         self._current = node
         self.currentNodeChanged[object].emit(node)
         self.currentNodeChanged[bool].emit(node is not None)
-        self.currentNodeIDChanged.emit(identifier or "")
+        self.currentNodeIDChanged.emit(identifier)
 
     def _onActivated(self, row):
-        called = self._model.item(row).data(ACTION)
+        called = self._model.actionIn(row)
         if called is not None:
             called()
         else:
@@ -253,8 +235,8 @@ class qMRMLNodeComboBox(QWidget):
             self._requested = node
             return
         self._requested = None
-        row = self._rowOf(node)
-        self._combo.setCurrentIndex(row if row >= 0 else self._rowOf(None))
+        row = self._model.rowOf(node)
+        self._combo.setCurrentIndex(row if row >= 0 else self._model.rowOf(None))
 
     def setCurrentNodeID(self, identifier):
         self.setCurrentNode(
@@ -267,12 +249,12 @@ class qMRMLNodeComboBox(QWidget):
 
     def nodeCount(self):
         """Return the number of nodes shown, the entry for none left out."""
-        return self._endOfNodes() - int(self.noneEnabled)
+        return self._model.endOfNodes() - int(self.noneEnabled)
 
     def nodeFromIndex(self, index):
         if not 0 <= index < self.nodeCount():
             return None
-        return self._scene.GetNodeByID(self._model.item(index + int(self.noneEnabled)).data(NODE_ID))
+        return self._scene.GetNodeByID(self._model.idIn(index + int(self.noneEnabled)))
 
     # -- the entries
 
@@ -303,9 +285,10 @@ class qMRMLNodeComboBox(QWidget):
         """Ask for a new name."""
         if self._current is None:
             return
-        title = f"Rename {self._kindName()}"
-        name, accepted = QInputDialog.getText(self, title, "New name:", text=self._current.GetName())
-        if accepted and name:
+        title, normal = f"Rename {self._kindName()}", QLineEdit.EchoMode.Normal
+        # As the host answers dialogs: the text alone, empty where it was cancelled.
+        name = QInputDialog.getText(self, title, "New name:", normal, self._current.GetName())
+        if name:
             self._current.SetName(name)
 
     nodeTypes = stored("QStringList", "nodeTypes", [], "refill")

@@ -95,3 +95,9 @@ def loadsAttribute(frame, name):
     if operation not in ("LOAD_ATTR", "LOAD_METHOD"):
         return False
     return any(step.offset == frame.f_lasti and step.argval == name for step in dis.get_instructions(code))
+
+
+def asksFor(frame, name):
+    """Tell whether the frame itself may be asking for an attribute, and not Qt during a call that it makes."""
+    by_name = not {"getattr", "hasattr"}.isdisjoint(frame.f_code.co_names)
+    return by_name or loadsAttribute(frame, name)

@@ -9,12 +9,15 @@ import unittest
 
 import slicer
 
+from SlicerHost import signals
+
 __all__ = [
     "ScriptedLoadableModule",
     "ScriptedLoadableModuleLogic",
     "ScriptedLoadableModuleTest",
     "ScriptedLoadableModuleWidget",
 ]
+_UNLOADED = "moduleAboutToBeUnloaded(QString)"
 
 
 class ScriptedLoadableModule:
@@ -72,7 +75,7 @@ class ScriptedLoadableModuleWidget:
         if not parent:
             self.setup()
             self.parent.show()
-        slicer.app.moduleManager().connect("moduleAboutToBeUnloaded(QString)", self._onModuleAboutToBeUnloaded)
+        signals.connect(slicer.app.moduleManager(), _UNLOADED, self._onModuleAboutToBeUnloaded)
 
     def _newParent(self):
         import qt
@@ -95,9 +98,7 @@ class ScriptedLoadableModuleWidget:
     def _onModuleAboutToBeUnloaded(self, moduleName):
         if moduleName == self.moduleName:
             self.cleanup()
-            slicer.app.moduleManager().disconnect(
-                "moduleAboutToBeUnloaded(QString)", self._onModuleAboutToBeUnloaded
-            )
+            signals.disconnect(slicer.app.moduleManager(), _UNLOADED, self._onModuleAboutToBeUnloaded)
 
     def onReload(self):
         """Load the script again and make the panel anew."""

@@ -1,0 +1,246 @@
+"""Installing, repairing, and going on after a restart."""
+
+from __future__ import annotations
+
+import sys
+from types import SimpleNamespace
+
+import pytest
+from environment_fixtures import *  # noqa: F403
+from environment_samples import SAFETENSORS, TORCH, WORKING
+from KPrismSlicerLib import Checks
+from KPrismSlicerLib.Checks import Package
+from KPrismSlicerLib.Child import Ended
+from KPrismSlicerLib.Environment import Environment
+from KPrismSlicerLib.Installer import CPU_INDEX, torchArguments
+from KPrismSlicerLib.Problems import InstallationError, Problem
+
+
+@pytest.fixture
+def bare(environment, shelf, programs):
+    """Nothing is installed; whatever pip is told to install is there afterwards."""
+    shelf.put(Package("torch"), Package("safetensors"))
+
+    def install():
+        words = " ".join(programs.commands[-1])
+        if "torch>=" in words:
+            shelf.put(TORCH)
+        if "safetensors>=" in words:
+            shelf.put(SAFETENSORS)
+
+    programs.during = install
+    return environment
+
+
+def failing(environment, *arguments):
+    with pytest.raises(InstallationError) as caught:
+        environment.install(*arguments)
+    return caught.value
+
+
+def test_the_processor_build_comes_from_its_own_index(bare, programs):
+    bare.install("cpu")
+    assert CPU_INDEX in programs.commands[0]
+
+
+def test_only_wheels_are_installed(bare, programs):
+    bare.install("cpu")
+    assert all("--only-binary" in command for command in programs.commands[:2])
+
+
+def test_what_was_installed_is_verified(bare, programs):
+    bare.install("cpu")
+    assert programs.commands[-1][-1].endswith("Probe.py")
+
+
+def test_what_is_there_is_not_installed_again(bare, programs, shelf):
+    shelf.put(TORCH)
+    bare.install("cpu")
+    assert not any("torch>=2.2" in command for command in programs.commands)
+
+
+def test_after_an_installation_all_is_ready(bare):
+    bare.install("cpu")
+    assert bare.check().ready
+
+
+def test_pip_as_processor_build_needs_no_restart(bare):
+    assert bare.install("cpu") is False
+
+
+def test_there_is_no_fourth_way(bare):
+    with pytest.raises(ValueError, match="magic"):
+        bare.install("magic")
+
+
+def test_progress_is_told(bare):
+    said = []
+    bare.install("cpu", None, said.append)
+    assert said[0] == "Downloading PyTorch for the processor ..."
+
+
+def test_without_space_nothing_is_downloaded(bare, programs, monkeypatch):
+    full = Problem("The disk is full.", "Free some space.")
+    monkeypatch.setattr(Checks, "placeProblems", lambda _driver: iter((full,)))
+    assert failing(bare, "cpu").cause == "The disk is full."
+    assert programs.commands == []
+
+
+def test_a_long_path_is_only_said(bare, monkeypatch):
+    said = []
+    warning = Problem("The path is long.", "Shorten it.", blocking=False)
+    monkeypatch.setattr(Checks, "placeProblems", lambda _driver: iter((warning,)))
+    bare.install("cpu", None, said.append)
+    assert said[0] == "The path is long. Shorten it."
+
+
+def test_another_installation_under_way_is_waited_for(bare, system):
+    system.pipModule = SimpleNamespace(isPipInstallInProgress=lambda: True)
+    assert "Another extension" in failing(bare, "cpu").cause
+
+
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        ("ConnectionError: getaddrinfo failed", "could not be downloaded"),
+        ("ssl.SSLError: CERTIFICATE_VERIFY_FAILED", "could not be downloaded"),
+        ("ERROR: No matching distribution found for torch", "There is no PyTorch for this computer"),
+        ("OSError: [Errno 28] No space left on device", "The disk is full"),
+        ("OSError: [WinError 206] The filename or extension is too long", "name is too long"),
+        ("OSError: [WinError 5] Access is denied", "in use or protected"),
+        ("something new", "could not be installed"),
+    ],
+)
+def test_what_pip_says_is_put_in_plain_words(bare, programs, output, words):
+    programs.answers = [Ended(1, (output,))]
+    assert words in failing(bare, "cpu").cause
+
+
+def test_pips_last_lines_are_in_the_diagnosis(bare, programs):
+    programs.answers = [Ended(1, ("ERROR: something new",))]
+    failing(bare, "cpu")
+    assert "ERROR: something new" in bare.diagnosis()
+
+
+def test_the_extension_is_installed_first_where_it_is_missing(bare, system):
+    assert bare.install("extension") is True
+    assert system.extensions == ["PyTorch"]
+
+
+def test_after_the_extension_a_restart_is_called_for(bare):
+    bare.install("extension")
+    assert bare.check().problems[0].action == "restart"
+
+
+def test_after_the_restart_the_choice_is_known(bare, system):
+    bare.install("extension")
+    assert Environment(system).pending() == "extension"
+
+
+def test_a_choice_goes_on_only_once(bare, system):
+    bare.install("extension")
+    Environment(system).pending()
+    assert Environment(system).pending() == ""
+
+
+def test_a_foreign_text_in_the_settings_is_no_choice(environment, system):
+    system.settings["resume"] = "rm"
+    assert environment.pending() == ""
+
+
+def test_an_extension_that_does_not_come_is_an_error(bare, system):
+    system.extensionWorks = False
+    assert "PyTorch extension" in failing(bare, "extension").cause
+
+
+def test_the_extension_installs_pytorch_where_it_is_loaded(bare, system, shelf):
+    called = []
+
+    def installTorch(askConfirmation=True, forceComputationBackend=None, torchVersionRequirement=None):
+        called.append((askConfirmation, forceComputationBackend, torchVersionRequirement))
+        shelf.put(TORCH)
+        return SimpleNamespace()
+
+    system.installTorch = installTorch
+    assert bare.install("extension") is False
+    assert called == [(False, None, ">=2.2")]
+
+
+def test_an_extension_that_fails_is_an_error(bare, system):
+    def installTorch():
+        raise RuntimeError("Could not fetch URL")
+
+    system.installTorch = installTorch
+    assert "could not be downloaded" in failing(bare, "extension").cause
+
+
+def test_an_extension_that_gives_nothing_is_an_error(bare, system):
+    system.installTorch = lambda: None
+    assert "could not be installed" in failing(bare, "extension").cause
+
+
+def test_an_older_extension_gets_the_arguments_it_knows():
+    assert torchArguments(lambda confirm=True: None, ">=2.2") == {"confirm": False}
+
+
+def test_a_newer_extension_with_other_names_gets_none_of_ours():
+    assert torchArguments(lambda backend=None: None, ">=2.2") == {}
+
+
+def test_repair_removes_before_it_installs(bare, programs):
+    bare.repair()
+    assert programs.pip[:2] == ["uninstall", "install"]
+
+
+def test_repair_takes_the_way_chosen_before(bare, programs, system):
+    system.settings["choice"] = "cpu"
+    bare.repair()
+    assert CPU_INDEX in programs.commands[1]
+
+
+def test_repair_deletes_what_pip_leaves(bare, tmp_path):
+    (tmp_path / "torch" / "lib").mkdir(parents=True)
+    (tmp_path / "torch-2.13.0.dist-info").mkdir()
+    bare.repair()
+    assert not (tmp_path / "torch").exists()
+    assert not (tmp_path / "torch-2.13.0.dist-info").exists()
+
+
+def test_repair_deletes_nothing_of_others(bare, tmp_path):
+    (tmp_path / "torchvision").mkdir()
+    (tmp_path / "torch_geometric-2.0.dist-info").mkdir()
+    bare.repair()
+    assert (tmp_path / "torchvision").is_dir()
+    assert (tmp_path / "torch_geometric-2.0.dist-info").is_dir()
+
+
+def test_a_pytorch_in_use_is_repaired_after_a_restart(environment, monkeypatch, system, programs):
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(__version__="2.13.0", nn=object()))
+    assert environment.repair() is True
+    assert programs.commands == []
+    assert Environment(system).pending() == "repair"
+
+
+def test_a_repair_verifies_anew(environment, shelf, programs, system):
+    environment.check()
+    environment.repair()
+    assert programs.commands[-1][-1].endswith("Probe.py")
+    assert "2.13.0" in system.setting("verified")
+
+
+def test_the_application_starts_anew_when_asked(environment, system):
+    environment.restart()
+    assert system.restarts == 1
+
+
+def test_an_installation_within_another_is_refused(bare, programs):
+    refused = []
+
+    def again():
+        if not refused:
+            refused.append(failing(bare, "cpu").cause)
+
+    programs.during = again
+    programs.ended = Ended(0, (WORKING,))
+    bare.install("cpu")
+    assert refused == ["An installation is under way."]

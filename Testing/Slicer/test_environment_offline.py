@@ -1,0 +1,103 @@
+"""A folder with wheels, checkpoints and checksums."""
+
+from __future__ import annotations
+
+import pytest
+from environment_fixtures import *  # noqa: F403
+from KPrismSlicerLib import Checksums, Offline
+from KPrismSlicerLib.Problems import InstallationError
+
+WHEEL = "torch-2.13.0-cp312-cp312-linux_x86_64.whl"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A wheel and a checkpoint, with their sums."""
+    made = tmp_path / "offline"
+    made.mkdir()
+    (made / WHEEL).write_bytes(b"wheel")
+    (made / "mine.safetensors").write_bytes(b"weights")
+    Checksums.writeSums(made)
+    return made
+
+
+@pytest.fixture
+def models(tmp_path, monkeypatch):
+    """In place of Resources/Models."""
+    made = tmp_path / "Models"
+    made.mkdir()
+    monkeypatch.setattr(Offline, "resourcePath", lambda *_parts: made)
+    return made
+
+
+def failing(environment, folder):
+    with pytest.raises(InstallationError) as caught:
+        environment.install("folder", str(folder))
+    return caught.value.cause
+
+
+def test_the_folder_is_the_only_source(environment, folder, models, programs):
+    environment.install("folder", str(folder))
+    assert "--no-index" in programs.commands[0]
+    assert str(folder) in programs.commands[0]
+
+
+def test_the_checkpoint_is_added_to_the_models(environment, folder, models):
+    environment.install("folder", str(folder))
+    assert (models / "mine.safetensors").read_bytes() == b"weights"
+
+
+def test_a_checkpoint_that_is_there_is_left_alone(environment, folder, models):
+    (models / "mine.safetensors").write_bytes(b"weights")
+    environment.install("folder", str(folder))
+    assert [path.name for path in models.iterdir()] == ["mine.safetensors"]
+
+
+def test_another_checkpoint_of_that_name_is_never_replaced(environment, folder, models):
+    (models / "mine.safetensors").write_bytes(b"other")
+    assert "another checkpoint" in failing(environment, folder)
+    assert (models / "mine.safetensors").read_bytes() == b"other"
+
+
+def test_a_damaged_wheel_is_not_installed(environment, folder, programs):
+    (folder / WHEEL).write_bytes(b"whee1")
+    assert "damaged" in failing(environment, folder)
+    assert programs.commands == []
+
+
+def test_a_wheel_that_is_not_listed_is_not_installed(environment, folder):
+    (folder / "safetensors-0.8.0-py3-none-any.whl").write_bytes(b"wheel")
+    assert "is not in SHA256SUMS" in failing(environment, folder)
+
+
+def test_a_folder_without_pytorch_is_refused(environment, folder):
+    (folder / WHEEL).unlink()
+    assert "no wheel of PyTorch" in failing(environment, folder)
+
+
+def test_a_folder_without_sums_is_refused(environment, folder):
+    (folder / Checksums.NAME).unlink()
+    assert "no usable list of checksums" in failing(environment, folder)
+
+
+def test_a_line_that_is_no_sum_is_refused(environment, folder):
+    (folder / Checksums.NAME).write_text(f"123  {WHEEL}\n")
+    assert "no usable list of checksums" in failing(environment, folder)
+
+
+def test_a_missing_folder_is_refused(environment, tmp_path):
+    assert "no usable list of checksums" in failing(environment, tmp_path / "nowhere")
+
+
+def test_sums_marked_as_binary_are_read(folder):
+    sums = Checksums.readSums(folder)
+    lines = [f"{value} *{name}\n" for name, value in sums.items()]
+    (folder / Checksums.NAME).write_text("".join(lines))
+    assert Checksums.readSums(folder) == sums
+
+
+def test_repair_uses_the_folder_again(environment, folder, models, programs):
+    environment.install("folder", str(folder))
+    programs.commands.clear()
+    environment.repair()
+    assert str(folder) in programs.commands[1]

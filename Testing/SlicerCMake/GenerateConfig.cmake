@@ -1,0 +1,10 @@
+# Slicer writes what the Extensions Manager shows; the same fields are mandatory here.
+set(description "")
+foreach(field HOMEPAGE CATEGORY CONTRIBUTORS DESCRIPTION ICONURL SCREENSHOTURLS DEPENDS)
+  if("${EXTENSION_${field}}" STREQUAL "")
+    message(FATAL_ERROR "EXTENSION_${field} is not set")
+  endif()
+  string(TOLOWER ${field} key)
+  string(APPEND description "${key} ${EXTENSION_${field}}\n")
+endforeach()
+file(WRITE ${CMAKE_BINARY_DIR}/${PROJECT_NAME}.s4ext "${description}")

@@ -1,0 +1,1 @@
+# Slicer makes the package here; nothing is needed for an installation.
