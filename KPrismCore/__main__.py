@@ -20,6 +20,8 @@ COMMANDS = {
     "info": "checkpoints",
     "bench": "bench",
     "terminology": "terminology",
+    "screenshots": "window",
+    "latency": "window",
 }
 
 

@@ -5,11 +5,17 @@ Nothing is installed, loaded or sent when the module is opened; PyTorch is impor
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import slicer
+
+# the package makes KPrismCore importable
+from KPrismSlicerLib.Environment import Environment, resourcePath
+from KPrismSlicerLib.Interaction import Interaction
+from KPrismSlicerLib.Logic import AnnotationLogic
+from KPrismSlicerLib.ParameterNode import KPrismParameterNode
+from KPrismSlicerLib.SampleImages import registerSampleImages
+from KPrismSlicerLib.Widget import PanelWidget
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import (
@@ -19,21 +25,6 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModuleWidget,
 )
 from slicer.util import VTKObservationMixin
-
-# a test or a script may load this file without Slicer's search path
-_FOLDER = str(Path(__file__).resolve().parent)
-if _FOLDER not in sys.path:
-    sys.path.insert(0, _FOLDER)
-
-from KPrismSlicerLib.Environment import Environment, ensureCoreOnPath, resourcePath
-
-ensureCoreOnPath()
-
-from KPrismSlicerLib.Interaction import Interaction
-from KPrismSlicerLib.Logic import AnnotationLogic
-from KPrismSlicerLib.ParameterNode import KPrismParameterNode
-from KPrismSlicerLib.SampleImages import registerSampleImages
-from KPrismSlicerLib.Widget import PanelWidget
 
 HOME = "https://github.com/KPrismSlicer/KPrismSlicer"
 
@@ -54,9 +45,9 @@ class KPrismSlicer(ScriptedLoadableModule):
             '<a href="{home}">Tutorial and documentation</a>'
         ).format(home=HOME)
         self.parent.acknowledgementText = _(
-            "The network is K-Prism, one promptable model for segmentation by class, by reference and by clicks"
-            " (International Conference on Learning Representations, ICLR 2026). Please cite that paper, and"
-            " name the checkpoint you used; its card names the images that it was trained on."
+            "The network is K-Prism, one promptable model for segmentation by class, by reference and by"
+            " clicks (International Conference on Learning Representations, ICLR 2026). Please cite that"
+            " paper, and name the checkpoint you used; its card names the images that it was trained on."
         )
         self._findIcon()
         slicer.app.connect("startupCompleted()", onStartupCompleted)
@@ -80,10 +71,11 @@ def onStartupCompleted() -> None:
         panel.model.setup.resume(choice)
 
 
-class KPrismSlicerLogic(ScriptedLoadableModuleLogic, AnnotationLogic):
+class KPrismSlicerLogic(AnnotationLogic, ScriptedLoadableModuleLogic):
     """`AnnotationLogic` with Slicer's parameter node; for scripts too, without the panel."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
+        # Slicer's class goes on to the next one: in the other order AnnotationLogic would begin twice
         ScriptedLoadableModuleLogic.__init__(self)
         AnnotationLogic.__init__(self, *arguments, **options)
 

@@ -39,7 +39,9 @@ class FileList:
         found = []
         for path in (ROOT / self.folder).rglob("*"):
             name = path.relative_to(ROOT).as_posix()
-            passing = _PASSING & set(path.parts) or path.name.startswith(".") or path.suffix in (".pyc", ".part")
+            passing = (
+                _PASSING & set(path.parts) or path.name.startswith(".") or path.suffix in (".pyc", ".part")
+            )
             if passing or not path.is_file() or path.name in ("CMakeLists.txt", "files.cmake"):
                 continue
             if self.endings and path.suffix not in self.endings:

@@ -17,6 +17,7 @@ from rich.table import Table
 from KPrismCore.atomic import atomic_path
 from KPrismCore.commands.console import reported, say
 from KPrismCore.commands.demo_picture import Panel, Row, draw
+from KPrismCore.commands.window import has_display, has_window, run_window
 from KPrismCore.errors import InputFileError
 from KPrismCore.evaluation.metrics import dice
 from KPrismCore.labelmaps import Segment as WritableSegment
@@ -90,10 +91,12 @@ def demo(
     seed: Annotated[int, typer.Option(help="Of the simulated user.")] = 0,
     model: Annotated[str, typer.Option(help="A shipped model, or a checkpoint file.")] = DEFAULT_MODEL,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    window: Annotated[bool, typer.Option(help="Then do the same in the panel of the Slicer module.")] = True,
 ) -> None:
     """Segment a real chest CT by class, by examples and by clicks, and compare with its reference.
 
-    A simulated user clicks on the largest error. Writes a picture, the masks and the session.
+    A simulated user clicks on the largest error. Writes a picture, the masks and the session. Then it does
+    the same in the panel; where there is a display, its window stays open.
     """
     began = time.perf_counter()
     loaded = load_model(model, device)
@@ -103,6 +106,9 @@ def demo(
     print(f"{time.perf_counter() - began:.0f} s. In {folder.resolve()}:")
     for names, content in FILES:
         print(f"  {names:<34}{content}")
+    if window and has_window():
+        print("The same in the panel of the Slicer module:", flush=True)
+        run_window("showcase", str(folder.resolve()), *(["--stay"] if has_display() else []))
 
 
 def run(folder: Path, model: Model, seed: int) -> Demo:

@@ -33,7 +33,7 @@ def has_display() -> bool:
 
 
 def run_window(module: str, *arguments: str) -> int:
-    """Run a module of `Testing/SlicerHost` and return its exit code.
+    """Run main() of a module of `Testing/SlicerHost` and return the exit code.
 
     Raises:
         InputFileError: this Python has no packages for the window.
@@ -43,9 +43,10 @@ def run_window(module: str, *arguments: str) -> int:
             "The window needs the packages slicer-core and PySide6-Essentials, which this Python lacks.",
             "Use Python 3.10 to 3.13 on Linux or Windows (x86-64) or macOS (Apple silicon).",
         )
-    places = [str(ROOT), str(ROOT / "Testing"), os.environ.get("PYTHONPATH", "")]
+    places = [str(ROOT), str(ROOT / "Testing"), str(ROOT / "KPrismSlicer"), os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, places))}
-    command = [sys.executable, "-m", f"SlicerHost.{module}", *arguments]
+    # not with -m: in __main__ the host would take its own files for the module's
+    command = [sys.executable, "-c", f"from SlicerHost.{module} import main; main()", *arguments]
     return subprocess.run(command, env=environment, check=False).returncode
 
 

@@ -14,6 +14,7 @@ import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 from slicer.i18n import tr as _
 
@@ -52,6 +53,11 @@ class Driver:
     gpu: str
     memory: str
     version: str
+
+
+def loadedModule(name: str) -> ModuleType | None:
+    """A module that this process has imported."""
+    return sys.modules.get(name)
 
 
 def packagesFolder() -> Path:

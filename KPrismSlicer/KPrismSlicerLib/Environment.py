@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -100,7 +99,7 @@ class Environment:
             InstallationError: with cause and remedy.
         """
         self._verification.forget()
-        if any(name in sys.modules for name in Checks.PACKAGES):
+        if any(Checks.loadedModule(name) for name in Checks.PACKAGES):
             return self._resumeLater(REPAIR)
         return self._guarded(lambda: self._repairNow(progress or _ignore))
 
@@ -163,7 +162,7 @@ class Environment:
         return []
 
     def _restartProblem(self) -> Problem | None:
-        used = str(getattr(sys.modules.get("torch"), "__version__", ""))
+        used = str(getattr(Checks.loadedModule("torch"), "__version__", ""))
         found = Checks.findPackage("torch").version
         # the build's name after "+" is not in the metadata of every wheel
         if not self._restartNeeded and used.partition("+")[0] in ("", found.partition("+")[0]):
@@ -175,6 +174,7 @@ class Environment:
         """Verify what was never verified; a warning where a GPU is there and not used."""
         if self._verification.isKnown():
             return None
+        self._system.say(_("Trying PyTorch for the first time; this takes some seconds ..."))
         return self._verification.gpuWarning(self._verification.run())
 
     def _installNow(self, choice: str, folder: str, progress: Callable[[str], None]) -> bool:

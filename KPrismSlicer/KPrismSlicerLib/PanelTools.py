@@ -28,6 +28,11 @@ class Slots:
         self._made: list[tuple[Any, str, Callable[..., None]]] = []
         self._ended = False
 
+    @property
+    def ended(self) -> bool:
+        """Whether the panel is gone, as it may be after something that let the window live."""
+        return self._ended
+
     def connect(self, widget: Any, signal: str, function: Callable[..., None]) -> None:
         """Call a function on a signal such as 'clicked()', with the arguments that the signal names.
 

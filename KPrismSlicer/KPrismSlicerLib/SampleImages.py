@@ -83,5 +83,4 @@ def registerSampleImages() -> None:
         nodeNames=_("K-Prism phantom"),
         checksums=f"SHA256:{fileSum(path)}",
         thumbnailFileName=str(resourcePath("Icons", f"{NAME}.png")),
-        loadFileType="VolumeFile",
     )

@@ -21,29 +21,28 @@ from KPrismSlicerLib.NodeReading import readSegment
 _SECONDS = 120
 
 
-def testPanel(test: Any) -> None:
+def testPanel(_test: Any) -> None:
     """The panel opens on an image, survives closing the scene, and installs and loads nothing by itself."""
     widget = slicer.modules.kprismslicer.widgetRepresentation().self()
     widget.enter()
     node = SampleImages.addPhantom()
     widget.panel.ui.volumeSelector.setCurrentNode(node)
     slicer.app.processEvents()
-    test.assertIs(widget.logic.volumeNode, node)
-    test.assertEqual(widget.logic.model.status, "none")
+    assert widget.logic.volumeNode is node
+    assert widget.logic.model.status == "none"
     slicer.mrmlScene.Clear(0)
     slicer.app.processEvents()
-    test.assertIsNone(widget.logic.volumeNode)
+    assert widget.logic.volumeNode is None
     widget.exit()
 
 
-def testSampleFile(test: Any) -> None:
+def testSampleFile(_test: Any) -> None:
     """The sample of the module Sample Data is the phantom."""
     path = SampleImages.resourcePath("Samples", SampleImages.FILE)
     loaded = slicer.util.loadVolume(str(path))
     made = SampleImages.addPhantom()
-    test.assertTrue(np.array_equal(slicer.util.arrayFromVolume(loaded), slicer.util.arrayFromVolume(made)))
-    for node in (loaded, made):
-        test.assertEqual(np.round(_clickPoint(node)).tolist(), np.round(_clickPoint(made)).tolist())
+    assert np.array_equal(slicer.util.arrayFromVolume(loaded), slicer.util.arrayFromVolume(made))
+    assert np.allclose(_clickPoint(loaded), _clickPoint(made))
 
 
 def testAnnotation(test: Any) -> None:
@@ -56,52 +55,52 @@ def testAnnotation(test: Any) -> None:
     failures: list[ActFailed] = []
     logic.addListener(lambda event: failures.append(event) if isinstance(event, ActFailed) else None)
     try:
-        _annotate(test, logic)
+        _annotate(logic)
     finally:
         logic.cleanup()
-    test.assertEqual([event.error for event in failures], [])
+    assert [event.error for event in failures] == []
 
 
-def _annotate(test: Any, logic: AnnotationLogic) -> None:
+def _annotate(logic: AnnotationLogic) -> None:
     """Act as a reader does and look at the segment after each act."""
     node = SampleImages.addPhantom()
     logic.loadModel("default", "cpu")
     logic.setVolume(node)
-    _wait(test, logic)
-    test.assertEqual(logic.model.status, "ready")
+    _wait(logic)
+    assert logic.model.status == "ready"
     entry = logic.classes("liver")[0]
     logic.setClass(entry.name)
-    _wait(test, logic)
-    test.assertEqual(logic.className, entry.name)
+    _wait(logic)
+    assert logic.className == entry.name
     before = _mask(logic)
-    test.assertFalse(before.any())
+    assert not before.any()
     logic.click(_clickPoint(node), True, None)
-    _wait(test, logic)
+    _wait(logic)
     after = _mask(logic)
     changed = np.flatnonzero((after != before).any(axis=(1, 2)))
-    test.assertEqual(changed.tolist(), [SampleImages.LIVER_IJK[2]])
-    test.assertTrue(after[SampleImages.LIVER_IJK[::-1]])
+    assert changed.tolist() == [SampleImages.LIVER_IJK[2]]
+    assert after[SampleImages.LIVER_IJK[::-1]]
     logic.undo()
-    _wait(test, logic)
-    test.assertTrue(np.array_equal(_mask(logic), before))
+    _wait(logic)
+    assert np.array_equal(_mask(logic), before)
     logic.redo()
-    _wait(test, logic)
-    test.assertTrue(np.array_equal(_mask(logic), after))
-    _exportAndReload(test, logic, after)
+    _wait(logic)
+    assert np.array_equal(_mask(logic), after)
+    _exportAndReload(logic, after)
 
 
-def _exportAndReload(test: Any, logic: AnnotationLogic, expected: NDArray[np.bool_]) -> None:
+def _exportAndReload(logic: AnnotationLogic, expected: NDArray[np.bool_]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         paths = exportCase(logic.segmentationNode, logic.volumeNode, folder, ("seg.nrrd", "nii.gz"))
-        test.assertTrue(all(Path(path).stat().st_size for path in paths))
+        assert all(Path(path).stat().st_size for path in paths)
         segmentation = next(path for path in paths if path.name.endswith(".seg.nrrd"))
         loaded = slicer.util.loadSegmentation(str(segmentation))
     identifier = loaded.GetSegmentation().GetNthSegmentID(0)
-    test.assertTrue(np.array_equal(readSegment(loaded, identifier, logic.volumeNode), expected))
+    assert np.array_equal(readSegment(loaded, identifier, logic.volumeNode), expected)
 
 
-def _wait(test: Any, logic: AnnotationLogic) -> None:
-    test.assertTrue(logic.waitForIdle(_SECONDS))
+def _wait(logic: AnnotationLogic) -> None:
+    assert logic.waitForIdle(_SECONDS)
 
 
 def _mask(logic: AnnotationLogic) -> NDArray[np.bool_]:

@@ -36,6 +36,8 @@ class SetupBox:
     def begin(self) -> None:
         """Look whether everything is there: then go on, else say what is not."""
         ui, readiness = self._context.ui, self._check()
+        if self._context.slots.ended:
+            return
         ui.setupBox.visible = bool(readiness.problems)
         ui.setupText.text = "\n\n".join(f"{one.cause} {one.remedy}" for one in readiness.problems)
         self._offer({problem.action for problem in readiness.problems})
@@ -50,15 +52,18 @@ class SetupBox:
         try:
             return self._context.environment.check()
         finally:
-            ui.modelProgress.visible = False
-            ui.loadButton.enabled = ui.setupAgainButton.enabled = True
+            if not self._context.slots.ended:
+                ui.modelProgress.visible = False
+                ui.loadButton.enabled = ui.setupAgainButton.enabled = True
 
     def resume(self, choice: str) -> None:
         """Go on after a restart with what the user chose before it: an installation, or "repair"."""
+        # nobody pressed a button, but errors are shown all the same
+        guarded = self._context.slots.guarded
         if choice == "repair":
-            self._work(lambda: self._context.environment.repair(self._show))
+            guarded(self._work)(lambda: self._context.environment.repair(self._show))
         else:
-            self._install(choice)
+            guarded(self._install)(choice)
 
     def _offer(self, actions: set[str]) -> None:
         """Show the buttons that the problems call for."""
@@ -89,9 +94,12 @@ class SetupBox:
         try:
             restart = work()
         finally:
-            ui.setupProgress.visible = False
-            for button in buttons:
-                button.enabled = True
+            if not self._context.slots.ended:
+                ui.setupProgress.visible = False
+                for button in buttons:
+                    button.enabled = True
+        if self._context.slots.ended:
+            return
         if restart and self._mayRestart():
             self._context.environment.restart()
         else:
@@ -102,7 +110,8 @@ class SetupBox:
         return self._context.ask(question, _("Restart"))
 
     def _show(self, text: str) -> None:
-        self._context.ui.setupText.text = text
+        if not self._context.slots.ended:
+            self._context.ui.setupText.text = text
 
     def _copyDiagnosis(self) -> None:
         qt.QApplication.clipboard().setText(self._context.environment.diagnosis())

@@ -41,7 +41,7 @@ class Shortcuts:
         self.entries = tuple(entries)
         self._parent = parent
         self._made: list[tuple[Any, Callable[[], object]]] = []
-        self._suspended: list[tuple[Any, Any]] = []
+        self._suspended: list[tuple[Any, str, Any]] = []
 
     @property
     def isEnabled(self) -> bool:
@@ -53,7 +53,7 @@ class Shortcuts:
         parent = self._parent if self._parent is not None else slicer.util.mainWindow()
         if self._made or parent is None:
             return
-        self._suspendActions(parent.window())
+        self._suspendOthers(parent.window())
         for entry in self.entries:
             for key in entry.keys:
                 shortcut = qt.QShortcut(qt.QKeySequence(key), parent)
@@ -75,24 +75,38 @@ class Shortcuts:
                 shortcut.setParent(None)
                 shortcut.deleteLater()
         self._made = []
-        for action, sequence in self._suspended:
-            if action:
-                action.shortcut = sequence
+        for other, name, value in self._suspended:
+            if other:
+                setattr(other, name, value)
         self._suspended = []
 
-    def _suspendActions(self, window: Any) -> None:
-        """Take our keys from the menus: where two things have a key, Qt runs neither."""
+    def _suspendOthers(self, window: Any) -> None:
+        """Take our keys from menus and other modules: where two things have a key, Qt runs neither."""
         ours = {qt.QKeySequence(key).toString() for entry in self.entries for key in entry.keys}
-        for action in slicer.util.findChildren(window, className="QAction"):
-            sequence = action.shortcut
-            if sequence.toString() in ours:
-                self._suspended.append((action, sequence))
-                action.shortcut = qt.QKeySequence()
+        for other in _ownersOfKeys(window):
+            if other.inherits("QShortcut"):
+                if other.enabled and other.key.toString() in ours:
+                    self._suspended.append((other, "enabled", True))
+                    other.enabled = False
+            elif other.shortcut.toString() in ours:
+                self._suspended.append((other, "shortcut", other.shortcut))
+                other.shortcut = qt.QKeySequence()
 
     def _focusChanged(self, _before: Any, now: Any) -> None:
         # a shortcut that is only ignored would still keep Return and Escape from the text field
         for shortcut, _action in self._made:
             shortcut.enabled = not isTextField(now)
+
+
+def _ownersOfKeys(window: Any) -> list[Any]:
+    """The QAction and QShortcut objects of a window and its menu; to search all of it would take long."""
+    found = []
+    for child in window.children():
+        if child.inherits("QMenuBar"):
+            found += slicer.util.findChildren(child, className="QAction")
+        elif child.inherits("QAction") or child.inherits("QShortcut"):
+            found.append(child)
+    return found
 
 
 def isTextField(widget: Any) -> bool:

@@ -9,7 +9,6 @@ import importlib
 import shutil
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -28,6 +27,10 @@ class System:
     def idle(self) -> None:
         """Let the window answer while something is being waited for."""
         slicer.app.processEvents()
+
+    def say(self, text: str) -> None:
+        """Show what is being done, for a while, in the status bar."""
+        slicer.util.showStatusMessage(text, 5000)
 
     def setting(self, name: str) -> str:
         """A text that outlives the application, "" where there is none."""
@@ -74,17 +77,16 @@ class System:
             return False
         if manager.isExtensionInstalled(name):
             return True
-        manager.interactive = False
-        restart = False
-        return bool(manager.installExtensionFromServer(name, restart))
+        # no questions and no restart of its own: the panel asks
+        before, manager.interactive = manager.interactive, False
+        try:
+            return bool(manager.installExtensionFromServer(name, False))
+        finally:
+            manager.interactive = before
 
     def restart(self) -> None:
         """Start the application anew."""
         slicer.util.restart()
-
-    def userFolder(self) -> Path:
-        """The folder of the user's settings, writable."""
-        return Path(slicer.app.slicerUserSettingsFilePath).parent
 
     def versions(self) -> dict[str, str]:
         """Names and versions for the diagnosis; nothing of the scene."""

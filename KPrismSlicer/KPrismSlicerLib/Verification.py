@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import platform
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,7 @@ class Verification:
 
     def isKnown(self) -> bool:
         """Whether these very versions worked before, or are at work in this process."""
-        loaded = sys.modules.get("torch")
+        loaded = Checks.loadedModule("torch")
         return (loaded is not None and hasattr(loaded, "nn")) or self.record().get("key") == _key()
 
     def record(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Callable
 from typing import Any
 
 import qt
@@ -35,6 +36,7 @@ class WherePanel:
         connect(ui.redoButton, "clicked()", context.logic.redo)
         connect(ui.clearSliceButton, "clicked()", lambda: context.logic.clearSlice(views.sliceNode))
         connect(ui.shortcutsButton, "toggled(bool)", self._showShortcuts)
+        self._widths = WidthWatch(context.slots.guarded(self.updateHistory), ui.undoButton, ui.redoButton)
         mute(ui.clickText)
         self._showShortcuts(False)
 
@@ -65,8 +67,9 @@ class WherePanel:
             (ui.redoButton, logic.canRedo, logic.redoLabel, _("Redo"), _("Redo {act}")),
         ):
             button.enabled = bool(able)
-            button.text = named.format(act=what) if able and what else plain
-            button.toolTip = button.text
+            text = named.format(act=what) if able and what else plain
+            button.text = elided(button, text)
+            button.toolTip = button.accessibleName = text
 
     def _take(self, tool: str) -> None:
         self._context.interaction.setTool(tool)
@@ -92,6 +95,34 @@ class WherePanel:
         ui.shortcutsText.visible = shown
         if shown:
             ui.shortcutsText.text = shortcutTable(self._context.interaction.shortcuts.entries)
+
+
+class WidthWatch(qt.QObject):
+    """Tells when widgets get another size.
+
+    Args:
+        changed: called then.
+        widgets: to watch.
+    """
+
+    def __init__(self, changed: Callable[[], None], *widgets: Any) -> None:
+        qt.QObject.__init__(self)
+        self._changed = changed
+        for widget in widgets:
+            widget.installEventFilter(self)
+
+    def eventFilter(self, _watched: Any, event: Any) -> bool:
+        """Qt's."""
+        if event.type() == qt.QEvent.Resize:
+            self._changed()
+        return False
+
+
+def elided(button: Any, text: str) -> str:
+    """As much of the text as there is room for on a button, with an ellipsis where that is not all."""
+    metrics = qt.QFontMetrics(button.font)
+    # frame and margin of the styles grow with the font
+    return metrics.elidedText(text, qt.Qt.ElideRight, button.width - metrics.height())
 
 
 def clicksOn(clicks: Any, plane: Any) -> list[Any]:

@@ -64,7 +64,9 @@ class TestItems:
 
     def test_a_node_that_asks_to_be_left_out_has_none(self, hierarchy):
         node = slicer.vtkMRMLTextNode()
-        node.SetAttribute(slicer.vtkMRMLSubjectHierarchyConstants.GetSubjectHierarchyExcludeFromTreeAttributeName(), "1")
+        node.SetAttribute(
+            slicer.vtkMRMLSubjectHierarchyConstants.GetSubjectHierarchyExcludeFromTreeAttributeName(), "1"
+        )
         slicer.mrmlScene.AddNode(node)
         assert not hierarchy.GetItemByDataNode(node)
 
@@ -130,7 +132,10 @@ class TestSavedScene:
         assert reloaded.GetItemName(reloaded.GetItemParent(item)) == "study"
 
     def test_each_segment_has_one_item(self, reloaded):
-        assert segments_below(reloaded, slicer.util.getNode("organs")) == [("one", "liver"), ("two", "spleen")]
+        assert segments_below(reloaded, slicer.util.getNode("organs")) == [
+            ("one", "liver"),
+            ("two", "spleen"),
+        ]
 
     def test_the_loaded_segmentation_is_followed(self, reloaded):
         slicer.util.getNode("organs").GetSegmentation().RemoveSegment("one")

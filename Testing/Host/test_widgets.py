@@ -8,8 +8,8 @@ import slicer
 from SlicerHost import dialogs, failures
 
 
-def add(className="vtkMRMLScalarVolumeNode", name="CT"):
-    return slicer.mrmlScene.AddNewNodeByClass(className, name)
+def add(class_name="vtkMRMLScalarVolumeNode", name="CT"):
+    return slicer.mrmlScene.AddNewNodeByClass(class_name, name)
 
 
 @pytest.fixture
@@ -270,19 +270,19 @@ class TestSegmentsTable:
 
 
 class TestSliders:
-    def test_a_slider_with_a_quantity_works_without_units(self, scene):
+    def test_a_slider_without_a_quantity_has_no_unit(self, scene):
         slider = slicer.qMRMLSliderWidget()
-        slider.quantity = "length"
         slider.setMRMLScene(scene)
+        assert slider.suffix == ""
+
+    @pytest.mark.parametrize("name", ["qMRMLSliderWidget", "qMRMLSpinBox"])
+    def test_the_unit_of_a_length_stands_after_the_number(self, scene, name):
+        widget = getattr(slicer, name)()
+        widget.quantity = "length"
+        widget.setMRMLScene(scene)
+        assert widget.suffix.strip() == "mm"
+
+    def test_a_slider_has_the_value_that_was_set(self, scene):
+        slider = slicer.qMRMLSliderWidget()
         slider.value = 12.5
         assert slider.value == 12.5
-
-    def test_the_scenes_unit_stands_after_the_number(self, scene):
-        unit = slicer.mrmlScene.AddNode(slicer.vtkMRMLUnitNode())
-        unit.SetQuantity("length")
-        unit.SetSuffix(" mm")
-        slicer.app.applicationLogic().GetSelectionNode().SetUnitNodeID("length", unit.GetID())
-        box = slicer.qMRMLSpinBox()
-        box.quantity = "length"
-        box.setMRMLScene(scene)
-        assert box.suffix == " mm"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 from environment_samples import SAFETENSORS, TORCH, Programs, Shelf, StillSystem
 from SlicerHost.boot import boot
@@ -15,8 +13,8 @@ from KPrismSlicerLib.Environment import Environment  # noqa: E402
 
 
 @pytest.fixture
-def system(tmp_path):
-    return StillSystem(tmp_path)
+def system():
+    return StillSystem()
 
 
 @pytest.fixture
@@ -35,8 +33,7 @@ def shelf(monkeypatch, programs, tmp_path):
     monkeypatch.setattr(Checks, "findDriver", lambda: None)
     monkeypatch.setattr(Checks, "placeProblems", lambda _driver: iter(()))
     monkeypatch.setattr(Checks, "packagesFolder", lambda: tmp_path)
-    for name in Checks.PACKAGES:
-        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setattr(Checks, "loadedModule", lambda _name: None)
     return made
 
 

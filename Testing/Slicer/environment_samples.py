@@ -1,9 +1,8 @@
-"""Stand-ins of the tests of the environment: an application without settings, and packages that are not there."""
+"""Stand-ins of the tests of the environment: an application without settings, packages that are not there."""
 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from KPrismSlicerLib.Checks import Package
 from KPrismSlicerLib.Child import Ended
@@ -15,13 +14,14 @@ TORCH, SAFETENSORS = Package("torch", "2.13.0"), Package("safetensors", "0.8.0")
 class StillSystem:
     """The application as `System.System` shows it; nothing is installed and nothing starts anew."""
 
-    def __init__(self, folder: Path) -> None:
-        self.settings, self.folder = {}, folder
+    def __init__(self) -> None:
+        self.settings = {}
         self.installTorch, self.pipModule = None, None
         self.extensions, self.extensionWorks = [], True
         self.restarts = self.idles = 0
+        self.said = []
 
-    def pythonExecutable(self):
+    def pythonExecutable(self):  # noqa: N802
         return sys.executable
 
     def idle(self):
@@ -30,24 +30,24 @@ class StillSystem:
     def setting(self, name):
         return self.settings.get(name, "")
 
-    def setSetting(self, name, value):
+    def setSetting(self, name, value):  # noqa: N802
         self.settings[name] = value
 
-    def torchInstaller(self):
+    def torchInstaller(self):  # noqa: N802
         return self.installTorch
 
     def packaging(self):
         return self.pipModule
 
-    def installExtension(self, name):
+    def installExtension(self, name):  # noqa: N802
         self.extensions.append(name)
         return self.extensionWorks
 
     def restart(self):
         self.restarts += 1
 
-    def userFolder(self):
-        return self.folder
+    def say(self, text):
+        self.said.append(text)
 
     def versions(self):
         return {"3D Slicer": "5.12.3"}
@@ -61,7 +61,7 @@ class Programs:
         self.ended = Ended(0, (WORKING,))
         self.during = lambda: None
 
-    def __call__(self, command, idle, onLine=None, seconds=None):
+    def __call__(self, command, idle, onLine=None, seconds=None):  # noqa: N803
         self.commands.append(command)
         self.during()
         return self.answers.pop(0) if self.answers else self.ended

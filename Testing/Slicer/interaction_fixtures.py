@@ -54,6 +54,11 @@ def placed(
     return PlacedClick(identifier, tuple(float(value) for value in ras), positive, "slice", pending)
 
 
+def moved(pixel: tuple[int, int], x: int, y: int = 0) -> tuple[int, int]:
+    """A pixel that lies so far to the right and up."""
+    return pixel[0] + x, pixel[1] + y
+
+
 def show_oblique(layout_manager: Any, ras: Any, name: str = "Red") -> None:
     """Tilt a view by 25 and 15 degrees, about a RAS position in mm that it then shows."""
     node = layout_manager.sliceWidget(name).mrmlSliceNode()
@@ -79,7 +84,7 @@ def show_voxel(layout_manager: Any, mouse: Any, plane: str, ras: Any) -> str:
 
 
 def observers(layout_manager: Any, name: str = "Red") -> int:
-    """How many observers of a view come before Slicer's own; VTK tells it only in its text on the interactor."""
+    """How many observers of a view come before Slicer's own; VTK tells it only as text."""
     return str(layout_manager.sliceWidget(name).sliceView().interactor()).count(f"Priority: {PRIORITY:g}\n")
 
 
@@ -122,3 +127,15 @@ def a_click(a_logic: Any, a_volume: Any, an_interaction: Any) -> PlacedClick:
     click = placed(rasOf(a_volume, MARK))
     a_logic.place(click)
     return click
+
+
+@pytest.fixture
+def mark(mouse: Any, a_volume: Any) -> tuple[int, int]:
+    """The pixel of the marked voxel in the red view."""
+    return mouse.pixel("Red", rasOf(a_volume, MARK))
+
+
+@pytest.fixture
+def red(layout_manager: Any, a_volume: Any) -> Any:
+    """The slice node of the red view."""
+    return layout_manager.sliceWidget("Red").mrmlSliceNode()

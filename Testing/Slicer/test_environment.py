@@ -16,6 +16,11 @@ from KPrismSlicerLib.Environment import Environment
 from KPrismSlicerLib.Problems import Problem
 
 
+def load(monkeypatch, torch):
+    """Let this process have imported torch."""
+    monkeypatch.setattr(Checks, "loadedModule", {"torch": torch}.get)
+
+
 def only_problem(environment):
     (problem,) = environment.check().problems
     return problem
@@ -85,6 +90,12 @@ def test_pytorch_is_verified_once_for_each_version(environment, programs):
     assert len(programs.commands) == 1
 
 
+def test_the_wait_for_the_first_verification_is_explained(environment, system):
+    environment.check()
+    environment.check()
+    assert len(system.said) == 1
+
+
 def test_a_verification_outlives_the_application(environment, system, programs):
     environment.check()
     Environment(system).check()
@@ -106,13 +117,13 @@ def test_a_damaged_memory_of_verifications_is_ignored(environment, system, progr
 
 def test_pytorch_at_work_in_this_process_is_believed(environment, monkeypatch, programs):
     loaded = SimpleNamespace(__version__="2.13.0+cpu", nn=object())
-    monkeypatch.setitem(sys.modules, "torch", loaded)
+    load(monkeypatch, loaded)
     assert environment.check().ready
     assert programs.commands == []
 
 
 def test_another_pytorch_in_memory_asks_for_a_restart(environment, monkeypatch):
-    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(__version__="2.5.0", nn=object()))
+    load(monkeypatch, SimpleNamespace(__version__="2.5.0", nn=object()))
     assert only_problem(environment).action == "restart"
 
 
@@ -148,15 +159,13 @@ def test_a_check_within_a_check_says_not_ready(environment, programs):
 
 
 @pytest.fixture(scope="module")
-def real(tmp_path_factory):
-    """An application whose real PyTorch was verified in a child process; in this process it is not loaded."""
-    pytest.importorskip("torch")
-    system = StillSystem(tmp_path_factory.mktemp("settings"))
+def real():
+    """An application whose real PyTorch was verified in a child process, as if this one did not have it."""
+    system, before = StillSystem(), "torch" in sys.modules
     with pytest.MonkeyPatch.context() as patch:
-        for name in Checks.PACKAGES:
-            patch.delitem(sys.modules, name, raising=False)
+        patch.setattr(Checks, "loadedModule", lambda _name: None)
         found = Environment(system).verify()
-        yield SimpleNamespace(system=system, found=found)
+        yield SimpleNamespace(system=system, found=found, loaded=before)
 
 
 def test_the_real_pytorch_works_in_a_child_process(real):
@@ -174,4 +183,4 @@ def test_a_known_pytorch_is_checked_within_50_ms(real):
 
 def test_verifying_and_checking_do_not_import_pytorch(real):
     Environment(real.system).check()
-    assert "torch" not in sys.modules
+    assert ("torch" in sys.modules) == real.loaded

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from types import SimpleNamespace
 
 import pytest
@@ -156,21 +155,21 @@ def test_an_extension_that_does_not_come_is_an_error(bare, system):
 def test_the_extension_installs_pytorch_where_it_is_loaded(bare, system, shelf):
     called = []
 
-    def installTorch(askConfirmation=True, forceComputationBackend=None, torchVersionRequirement=None):
+    def install(askConfirmation=True, forceComputationBackend=None, torchVersionRequirement=None):  # noqa: N803
         called.append((askConfirmation, forceComputationBackend, torchVersionRequirement))
         shelf.put(TORCH)
         return SimpleNamespace()
 
-    system.installTorch = installTorch
+    system.installTorch = install
     assert bare.install("extension") is False
     assert called == [(False, None, ">=2.2")]
 
 
 def test_an_extension_that_fails_is_an_error(bare, system):
-    def installTorch():
+    def install():
         raise RuntimeError("Could not fetch URL")
 
-    system.installTorch = installTorch
+    system.installTorch = install
     assert "could not be downloaded" in failing(bare, "extension").cause
 
 
@@ -215,7 +214,7 @@ def test_repair_deletes_nothing_of_others(bare, tmp_path):
 
 
 def test_a_pytorch_in_use_is_repaired_after_a_restart(environment, monkeypatch, system, programs):
-    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(__version__="2.13.0", nn=object()))
+    monkeypatch.setattr(Checks, "loadedModule", {"torch": SimpleNamespace(__version__="2.13.0")}.get)
     assert environment.repair() is True
     assert programs.commands == []
     assert Environment(system).pending() == "repair"

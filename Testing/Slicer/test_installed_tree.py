@@ -49,8 +49,9 @@ def installed(tmp_path_factory):
     if cmake is None:
         pytest.skip("needs 3D Slicer's build tool, CMake")
     folder = tmp_path_factory.mktemp("installed")
+    slicer = ROOT / "Testing" / "SlicerCMake"
     configure = [
-        cmake, "-S", str(ROOT), "-B", str(folder / "build"), f"-DSlicer_DIR={ROOT / 'Testing' / 'SlicerCMake'}",
+        cmake, "-S", str(ROOT), "-B", str(folder / "build"), f"-DSlicer_DIR={slicer}",
         f"-DCMAKE_INSTALL_PREFIX={folder / 'tree'}", "-DKPRISM_LANGUAGES=NONE",
         f"-DKPRISM_PYTHON={Path(sys.executable).as_posix()}",
     ]  # fmt: skip

@@ -7,6 +7,10 @@ import hashlib
 import json
 import re
 import struct
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -91,7 +95,9 @@ def test_the_module_names_the_home_of_cmake():
     assert values == [cmake_value("EXTENSION_HOMEPAGE")]
 
 
-@pytest.mark.parametrize(("name", "size"), [("KPrismSlicer.png", (128, 128)), ("KPrismPhantom.png", (260, 280))])
+@pytest.mark.parametrize(
+    ("name", "size"), [("KPrismSlicer.png", (128, 128)), ("KPrismPhantom.png", (260, 280))]
+)
 def test_the_picture_has_the_size_that_slicer_asks_for(name, size):
     head = (ROOT / "Resources" / "Icons" / name).read_bytes()[:24]
     assert head[:8] == b"\x89PNG\r\n\x1a\n"
@@ -103,24 +109,24 @@ def test_the_addresses_of_pictures_end_in_files_of_this_tree():
     assert (ROOT / cmake_value("EXTENSION_ICONURL").removeprefix(base)).is_file()
 
 
+SAMPLE_FIELDS = {
+    "category", "sampleName", "uris", "fileNames", "nodeNames", "customDownloader", "thumbnailFileName",
+    "loadFileTypes", "loadFiles", "loadFileProperties", "checksums", "loadFileType",
+}  # fmt: skip
+
+
 @pytest.fixture
 def sample_module(monkeypatch):
-    """Slicer's module SampleData, as far as sources are registered with it; `sources` has what was."""
-    import sys
-    from types import ModuleType
-
+    """Slicer's module SampleData as far as it is used; `sources` has what was registered."""
     module = ModuleType("SampleData")
 
     class SampleDataLogic:
-        sources = []  # noqa: RUF012 -- as Slicer's, shared by all
+        sources: ClassVar[list] = []
 
         @classmethod
-        def registerCustomSampleDataSource(
-            cls, category="Custom", sampleName=None, uris=None, fileNames=None, nodeNames=None,
-            customDownloader=None, thumbnailFileName=None, loadFileTypes=None, loadFiles=None,
-            loadFileProperties=None, checksums=None, loadFileType=None,
-        ):  # fmt: skip
-            cls.sources.append({name: value for name, value in locals().items() if name != "cls"})
+        def registerCustomSampleDataSource(cls, **source):  # noqa: N802
+            assert set(source) <= SAMPLE_FIELDS
+            cls.sources.append(source)
 
     module.SampleDataLogic = SampleDataLogic
     monkeypatch.setitem(sys.modules, "SampleData", module)
@@ -141,15 +147,11 @@ def test_the_sample_has_the_checksum_of_its_file(sample_module):
 
 
 def test_the_sample_has_a_thumbnail(sample_module):
-    from pathlib import Path
-
     SampleImages.registerSampleImages()
     assert Path(sample_module.sources[0]["thumbnailFileName"]).is_file()
 
 
 def test_without_the_module_sample_data_nothing_is_registered(monkeypatch, scene):
-    import sys
-
     monkeypatch.setitem(sys.modules, "SampleData", None)
     assert SampleImages.registerSampleImages() is None
     assert scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 0

@@ -148,9 +148,36 @@ def test_undo_and_redo_ask_the_logic(a_panel, a_case, a_logic, button, act):
 
 
 def test_undo_says_what_it_takes_back(a_panel, a_logic):
-    a_logic.canUndo, a_logic.undoLabel = True, "clear slice"
+    a_logic.canUndo, a_logic.undoLabel = True, "click"
     a_logic.tell(HistoryChanged())
-    assert a_panel.ui.undoButton.text == "Undo clear slice"
+    assert a_panel.ui.undoButton.text == "Undo click"
+
+
+def shown_undo(a_panel, a_logic, host, label):
+    """The undo button in a panel of the usual width, with what the last act was called."""
+    a_panel.ui.whereSection.collapsed = False
+    a_logic.canUndo, a_logic.undoLabel = True, label
+    a_logic.tell(HistoryChanged())
+    host.processEvents()
+    return a_panel.ui.undoButton
+
+
+def test_a_long_act_is_cut_to_the_width_of_the_button(a_panel, a_logic, host):
+    button = shown_undo(a_panel, a_logic, host, "run over 34 slices")
+    assert button.text.startswith("Undo ru")
+    assert button.fontMetrics().horizontalAdvance(button.text) < button.width - 6
+
+
+def test_the_tool_tip_has_the_act_that_the_button_cuts(a_panel, a_logic, host):
+    button = shown_undo(a_panel, a_logic, host, "run over 34 slices")
+    assert (button.text.endswith("\u2026"), button.toolTip) == (True, "Undo run over 34 slices")
+
+
+def test_a_wider_panel_shows_the_whole_act(a_panel, a_logic, host):
+    button = shown_undo(a_panel, a_logic, host, "run over 34 slices")
+    button.window().setFixedWidth(800)
+    host.processEvents()
+    assert button.text == "Undo run over 34 slices"
 
 
 def test_undo_is_off_where_there_is_nothing_to_take_back(a_panel, a_logic):

@@ -61,7 +61,6 @@ def test_the_prompts_are_in_the_scene_file_to_the_letter(worked_on, scene):
     scene.SetSaveToXMLString(1)
     scene.Commit()
     read = slicer.vtkMRMLScene()
-    read.RegisterNodeClass(slicer.vtkMRMLTextNode())
     read.SetLoadFromXMLString(1)
     read.SetSceneXMLString(scene.GetSceneXMLString())
     scene.SetSaveToXMLString(0)

@@ -246,6 +246,37 @@ def test_afterwards_the_menu_has_its_key_again(menu_action, one_shortcut, presse
     assert (ran, pressed) == ([1], [])
 
 
+@pytest.fixture
+def foreign_key(window):
+    """What the same key did for another module that never gave it back."""
+    ran = []
+    other = qt.QShortcut(qt.QKeySequence("Ctrl+Z"), window)
+    other.connect("activated()", lambda: ran.append(1))
+    return ran
+
+
+def test_a_key_that_another_module_kept_always_acts_here(foreign_key, one_shortcut, pressed, window):
+    for _ in range(4):
+        type_key(window, qt.Qt.Key_Z, CTRL)
+    assert (pressed, foreign_key) == ([1] * 4, [])
+
+
+def test_afterwards_the_other_module_has_its_key_again(foreign_key, one_shortcut, pressed, window):
+    one_shortcut.disable()
+    type_key(window, qt.Qt.Key_Z, CTRL)
+    assert (pressed, foreign_key) == ([], [1])
+
+
+def test_an_entry_of_a_menu_gives_up_its_key(window):
+    action = window.menuBar().addMenu("Edit").addAction("Undo")
+    action.shortcut = qt.QKeySequence("Ctrl+Z")
+    made = Shortcuts([Shortcut(("Ctrl+Z",), "Do it", lambda: None)], window)
+    made.enable()
+    during = action.shortcut.toString()
+    made.disable()
+    assert (during, action.shortcut.toString()) == ("", "Ctrl+Z")
+
+
 def test_other_keys_of_the_menu_stay(window, menu_action):
     menu_action.shortcut = qt.QKeySequence("Ctrl+O")
     made = Shortcuts([Shortcut(("Ctrl+Z",), "Do it", lambda: None)], window)

@@ -43,7 +43,7 @@ class Host:
     loadedModules: list = field(default_factory=list)
 
     def loadModule(self, path):
-        """Load a scripted module; return its entry in slicer.modules, whose widgetRepresentation() is its panel."""
+        """Load a scripted module; return its entry in slicer.modules, which makes its panel."""
         from SlicerHost.modules import loadScriptedModule
 
         module = loadScriptedModule(path)
@@ -85,7 +85,6 @@ class Host:
         self.app.resetForTest()
         self.app.sendPostedEvents(None, DEFERRED_DELETE)
         self.app.processEvents()
-
 
     def _closeScene(self):
         """Leave only the application's own singletons, those of the views among them."""

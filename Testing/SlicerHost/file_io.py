@@ -1,4 +1,4 @@
-"""slicer.app.coreIOManager(): loading and saving of scenes and of the node types that a segmentation module meets."""
+"""slicer.app.coreIOManager(): loads and saves scenes and the nodes that a segmentation module meets."""
 
 from __future__ import annotations
 

@@ -54,7 +54,9 @@ def createGuiConnector(widget, parameter):
 
 
 def _matches(hint, types):
-    return hint in types or (isinstance(hint, type) and any(issubclass(hint, one) for one in types if one in BASES))
+    return hint in types or (
+        isinstance(hint, type) and any(issubclass(hint, one) for one in types if one in BASES)
+    )
 
 
 def _checked(widget, hint, annotations):
@@ -128,8 +130,6 @@ def _path(widget, hint, annotations):
 def _node(widget, hint, annotations):
     widget.setProperty("nodeTypes", [hint.__name__])
     return Connector(widget, widget.currentNodeChanged, widget.currentNode, widget.setCurrentNode)
-
-
 
 
 BASES = (enum.Enum, slicer.vtkMRMLNode)

@@ -1,6 +1,6 @@
 """slicer.i18n: `tr` (imported as `_`) and `translate`, through Qt's translators.
 
-The context of a text is the file's name, with the package's name before it if the file lies in one, as in Slicer.
+As in Slicer, the context of a text is the file's name, with the package's name before it if there is one.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import logging
 import os
 import re
 import sys
-from functools import lru_cache
+from functools import cache
 
 import slicer
 
@@ -34,7 +34,7 @@ def tr(text):
     return translated
 
 
-@lru_cache(maxsize=None)
+@cache
 def getContext(sourceFile):
     """Return `File` or `Package.File` for the path of a Python file."""
     folder, name = os.path.split(sourceFile)

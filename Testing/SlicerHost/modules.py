@@ -19,6 +19,7 @@ from SlicerHost.mrml_widget import qMRMLWidget
 LOGICS = (
     ("Segmentations", "vtkSlicerSegmentationsModuleLogic"),
     ("Colors", "vtkMRMLColorLogic"),
+    ("Units", "vtkSlicerUnitsLogic"),
     ("Volumes", "vtkSlicerVolumesLogic"),
     ("Terminologies", "vtkSlicerTerminologiesModuleLogic"),
     ("SubjectHierarchy", "vtkSlicerSubjectHierarchyModuleLogic"),
@@ -58,7 +59,9 @@ class LoadableModule:
 
     def __setattr__(self, name, value):
         if name not in self.__dict__:
-            raise AttributeError(f"'{name}' does not exist on {type(self).__name__}: C++ objects take no new attributes")
+            raise AttributeError(
+                f"'{name}' does not exist on {type(self).__name__}: C++ objects take no new attributes"
+            )
         self.__dict__[name] = tuple(value) if isinstance(value, list) else value
 
     def logic(self):
@@ -175,7 +178,7 @@ def newLogic(className, name, scene, applicationLogic):
 
 
 def loadScriptedModule(path):
-    """Load <Name>.py as Slicer's factory does: its folder joins sys.path, class <Name> describes it; return the entry.
+    """Load <Name>.py as Slicer's factory does, with its folder on sys.path; return the module's entry.
 
     Raises:
         AttributeError: The script has no class of its own name.

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QWidget
 
 
 class qMRMLWidget(QWidget):
-    """A widget with a MRML scene; a .ui file connects mrmlSceneChanged to the setMRMLScene of its children."""
+    """A widget with a scene; a .ui file connects mrmlSceneChanged to its children's setMRMLScene."""
 
     mrmlSceneChanged = Signal(object)
     cppSignatures = ("mrmlSceneChanged(vtkMRMLScene*)",)

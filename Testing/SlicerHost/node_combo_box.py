@@ -26,14 +26,9 @@ class qMRMLNodeComboBox(QWidget):
     nodeAboutToBeRemoved = Signal(object)
     nodeAboutToBeEdited = Signal(object)
     cppSignatures = (
-        "currentNodeChanged(vtkMRMLNode*)",
-        "currentNodeChanged(bool)",
-        "currentNodeIDChanged(QString)",
-        "currentNodeRenamed(vtkMRMLNode*)",
-        "nodeActivated(vtkMRMLNode*)",
-        "nodeAdded(vtkMRMLNode*)",
-        "nodeAddedByUser(vtkMRMLNode*)",
-        "nodeAboutToBeRemoved(vtkMRMLNode*)",
+        *("currentNodeChanged(vtkMRMLNode*)", "currentNodeChanged(bool)", "currentNodeIDChanged(QString)"),
+        *("currentNodeRenamed(vtkMRMLNode*)", "nodeActivated(vtkMRMLNode*)", "nodeAdded(vtkMRMLNode*)"),
+        *("nodeAddedByUser(vtkMRMLNode*)", "nodeAboutToBeRemoved(vtkMRMLNode*)"),
         "nodeAboutToBeEdited(vtkMRMLNode*)",
     )
     cppOnly = ("setNodeTypes", "setBaseName", "setNoneDisplay", "setSizeAdjustPolicy", "refill")
@@ -174,29 +169,24 @@ class qMRMLNodeComboBox(QWidget):
         self._onIndex(self._combo.currentIndex())
 
     def _addActions(self):
-        kind = self._kindName()
+        kind = kindName(self._scene, self.nodeTypes)
         entries = [
             (self.addEnabled, f"Create new {kind}", self._addByUser),
             (self.editEnabled, f"Edit current {kind}", self.editCurrentNode),
             (self.renameEnabled, f"Rename current {kind}", self.renameCurrentNode),
             (self.removeEnabled, f"Delete current {kind}", self.removeCurrentNode),
         ]
-        entries += [(True, action.text(), action.trigger) for action in self._menuActions]
         shown = [(text, called) for enabled, text, called in entries if enabled]
+        shown += [(action.text(), action.trigger) for action in self._menuActions]
         if shown:
             self._combo.insertSeparator(self._model.rowCount())
         for text, called in shown:
             self._model.appendAction(text, called)
 
-    def _kindName(self):
-        return kindName(self._scene, self.nodeTypes)
-
     def addMenuAction(self, action):
         """Add an entry below the nodes."""
         self._menuActions.append(action)
         self.refill()
-
-    # -- what is chosen
 
     def _onIndex(self, row):
         if self._filling:
@@ -228,9 +218,6 @@ class qMRMLNodeComboBox(QWidget):
 
     def setCurrentNode(self, node):
         """Choose a node; one that the box does not show, and None, choose none."""
-        if isinstance(node, str):
-            self.setCurrentNodeID(node)
-            return
         if self._scene is None:
             self._requested = node
             return
@@ -260,7 +247,7 @@ class qMRMLNodeComboBox(QWidget):
 
     def addNode(self, nodeType=""):
         """Add a node of the first type (or the given one) to the scene; return it."""
-        name = self._scene.GenerateUniqueName(self.baseName or self._kindName())
+        name = self._scene.GenerateUniqueName(self.baseName or kindName(self._scene, self.nodeTypes))
         node = self._scene.AddNewNodeByClass(nodeType or self.nodeTypes[0], name)
         if node is not None and self.selectNodeUponCreation:
             self.setCurrentNode(node)
@@ -285,7 +272,7 @@ class qMRMLNodeComboBox(QWidget):
         """Ask for a new name."""
         if self._current is None:
             return
-        title, normal = f"Rename {self._kindName()}", QLineEdit.EchoMode.Normal
+        title, normal = f"Rename {kindName(self._scene, self.nodeTypes)}", QLineEdit.EchoMode.Normal
         # As the host answers dialogs: the text alone, empty where it was cancelled.
         name = QInputDialog.getText(self, title, "New name:", normal, self._current.GetName())
         if name:
@@ -296,7 +283,6 @@ class qMRMLNodeComboBox(QWidget):
     showHidden = stored(bool, "showHidden", False, "refill")
     showChildNodeTypes = stored(bool, "showChildNodeTypes", True, "refill")
     baseName = stored(str, "baseName", "")
-    nodeTypeLabel = stored(str, "nodeTypeLabel", "")
     noneEnabled = stored(bool, "noneEnabled", False, "refill")
     noneDisplay = stored(str, "noneDisplay", "None", "refill")
     addEnabled = stored(bool, "addEnabled", True, "refill")

@@ -1,8 +1,8 @@
 """slicer.parameterNodeWrapper: typed parameters in a vtkMRMLScriptedModuleNode, bound to widgets.
 
-What the host has: bool, int, float, str, Path, enums, lists of those, node types, and Optional; the validators and
-defaults in parameter_types.py; connectGui() for the widgets in gui_connectors.py, matched by exact class as in Slicer.
-Other types raise TypeError when the class is made.
+What the host has: bool, int, float, str, Path, enums, lists of those, node types, and Optional; the
+validators and defaults in parameter_types.py; connectGui() for the widgets in gui_connectors.py, matched by
+exact class as in Slicer. Other types raise TypeError when the class is made.
 """
 
 from __future__ import annotations
@@ -76,7 +76,9 @@ class WrappedParameterNode:
     _is_parameter_node_wrapper = True
 
     def __init__(self, parameterNode, prefix=None):
-        self.__dict__.update(parameterNode=parameterNode, _prefix=prefix or "", _guis={}, _nextTag=0, _updating=False)
+        self.__dict__.update(
+            parameterNode=parameterNode, _prefix=prefix or "", _guis={}, _nextTag=0, _updating=False
+        )
         for name, parameter in self.allParameters.items():
             if not parameter.kind.isIn(parameterNode, self._prefix + name):
                 parameter.write(parameterNode, self._prefix + name, parameter.default.value)
@@ -105,7 +107,9 @@ class WrappedParameterNode:
     @classmethod
     def _parameter(cls, name):
         if name not in cls.allParameters:
-            raise ValueError(f"Cannot find a param with the given name: {name}; found {sorted(cls.allParameters)}")
+            raise ValueError(
+                f"Cannot find a param with the given name: {name}; found {sorted(cls.allParameters)}"
+            )
         return cls.allParameters[name]
 
     def isCached(self, name):
@@ -114,14 +118,16 @@ class WrappedParameterNode:
         return False
 
     def connectGui(self, gui):
-        """Bind every widget of `gui` (a widget, or childWidgetVariables) that has SlicerParameterName; return a tag."""
+        """Bind each widget of `gui` (or of childWidgetVariables) with SlicerParameterName; return a tag."""
         return self.connectParametersToGui(_widgetsWithParameters(gui))
 
     def connectParametersToGui(self, mapping):
         """Bind {parameter name: widget} both ways; return a tag for disconnectGui."""
         from SlicerHost.gui_connectors import createGuiConnector
 
-        connectors = {name: createGuiConnector(widget, self._parameter(name)) for name, widget in mapping.items()}
+        connectors = {
+            name: createGuiConnector(widget, self._parameter(name)) for name, widget in mapping.items()
+        }
         for name, connector in connectors.items():
             connector.write(self.getValue(name))
             connector.onChanged(lambda name=name, connector=connector: self._readFromGui(name, connector))
@@ -200,7 +206,7 @@ def findChildWidgetForParameter(widget, parameter):
 
 
 def _widgetsWithParameters(gui):
-    """Return {parameter name: widget} of a widget's descendants or of the attributes of childWidgetVariables()."""
+    """Return {parameter name: widget} of a widget's descendants or of childWidgetVariables()."""
     from PySide6.QtWidgets import QWidget
 
     widgets = gui.findChildren(QWidget) if isinstance(gui, QWidget) else vars(gui).values()

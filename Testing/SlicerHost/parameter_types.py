@@ -1,7 +1,7 @@
 """How a parameter of each type lies in a vtkMRMLScriptedModuleNode, and the validators of parameters.
 
-Scalars are strings in the format that Slicer writes; lists are Python literals; nodes are node references, so that
-they survive saving, loading and renaming of the scene's ids.
+Scalars are strings in the format that Slicer writes; lists are Python literals; nodes are node references, so
+that they survive saving, loading and renaming of the scene's ids.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ class OptionalKind:
 
 
 class ObservedList(MutableSequence):
-    """A list parameter: changing it in place writes the parameter. It adds only in place, as Slicer's does."""
+    """A list parameter: changing it in place writes the parameter, as with Slicer's."""
 
     def __init__(self, items, save):
         self._items, self._save = list(items), save

@@ -98,6 +98,6 @@ def loadsAttribute(frame, name):
 
 
 def asksFor(frame, name):
-    """Tell whether the frame itself may be asking for an attribute, and not Qt during a call that it makes."""
+    """Tell whether the frame itself may ask for an attribute, and not Qt during a call that it makes."""
     by_name = not {"getattr", "hasattr"}.isdisjoint(frame.f_code.co_names)
     return by_name or loadsAttribute(frame, name)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import slicer
+import vtk
 from PySide6 import QtCore, QtGui, QtTest, QtWidgets
 
 from KPrismCore.simulate import next_click
@@ -120,6 +121,34 @@ class Reader:
         self.settle()
         return picker
 
+    def closeClasses(self):
+        """Leave the class list without taking one."""
+        self.widget.panel.what.picker.popup.hide()
+        self.settle()
+
+    def chooseView(self, name):
+        """Choose the view that the buttons act on."""
+        self.ui.viewSelector.setCurrentIndex(self.ui.viewSelector.findText(name))
+        self.settle(0.02)
+
+    def chooseSegment(self, name):
+        """Choose a segment by its name."""
+        selector = self.ui.segmentSelector
+        index = selector.findText(name)
+        selector.setCurrentIndex(index)
+        selector.activated.emit(index)
+        self.wait()
+
+    def tilt(self, view, degrees):
+        """Turn the slice of a view around its horizontal axis."""
+        node = self.window.layoutManager().sliceWidget(view).mrmlSliceNode()
+        matrix, turn = node.GetSliceToRAS(), vtk.vtkTransform()
+        turn.SetMatrix(matrix)
+        turn.RotateX(degrees)
+        matrix.DeepCopy(turn.GetMatrix())
+        node.UpdateMatrices()
+        self.settle()
+
     def chooseClass(self, name):
         """Search a class, and take the first one found."""
         picker = self.openClasses(name)
@@ -201,9 +230,25 @@ class Reader:
         return True
 
     def screenshot(self, path):
-        """Write a picture of the window."""
+        """Write a picture of the window and of what has popped up over it; give the path.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
         self.settle()
-        return self.window.screenshot(path)
+        picture = self.window.picture()
+        painter = QtGui.QPainter(picture)
+        for popup in self.host.app.topLevelWidgets():
+            if (
+                popup.isVisible()
+                and popup.windowFlags() & QtCore.Qt.WindowType.Popup == QtCore.Qt.WindowType.Popup
+            ):
+                painter.drawPixmap(self.window.mapFromGlobal(popup.pos()), popup.grab())
+        painter.end()
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        if not picture.save(str(path), "PNG"):
+            raise OSError(f"cannot write {path}")
+        return Path(path)
 
     def close(self):
         """Close window and module."""

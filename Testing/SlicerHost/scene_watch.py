@@ -10,7 +10,7 @@ Scene = slicer.vtkMRMLScene
 
 
 class Watch:
-    """The observers of one Qt object: removed by clear(), by destruction of the object and for lost objects."""
+    """The observers of one Qt object: they end with it, or by clear() and forget()."""
 
     def __init__(self, owner):
         self._owner = owner

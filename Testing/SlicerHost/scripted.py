@@ -1,4 +1,4 @@
-"""slicer.ScriptedLoadableModule: the base classes of scripted modules, without the developer's reload buttons."""
+"""slicer.ScriptedLoadableModule: the base classes of scripted modules, without reload buttons."""
 
 from __future__ import annotations
 
@@ -49,7 +49,11 @@ class ScriptedLoadableModule:
 
     def getDefaultModuleDocumentationLink(self, docPage=None):
         """Return a paragraph with a link to the online documentation."""
-        url = slicer.app.documentationBaseUrl + docPage if docPage else slicer.app.moduleDocumentationUrl(self.moduleName)
+        url = (
+            slicer.app.documentationBaseUrl + docPage
+            if docPage
+            else slicer.app.moduleDocumentationUrl(self.moduleName)
+        )
         return f'<p>For more information see the <a href="{url}">online documentation</a>.</p>'
 
     def runTest(self, msec=100, **kwargs):

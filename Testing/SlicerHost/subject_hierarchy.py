@@ -1,6 +1,6 @@
 """What the application's subject hierarchy plugins do: items for the scene's nodes, and one for each segment.
 
-vtkMRMLSubjectHierarchyNode only keeps the tree; in 3D Slicer a plugin of the application, written with Qt, fills it.
+vtkMRMLSubjectHierarchyNode only keeps the tree; in 3D Slicer plugins of the application fill it.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def segmentIdOf(hierarchy, item):
 
 
 def pluginOf(node):
-    """Return the name of the plugin that takes a node into the tree; None where none does, and for hidden nodes."""
+    """Return the name of the plugin that takes a node into the tree; None for those that stay out."""
     if node.GetHideFromEditors():
         return None
     if node.GetAttribute(Constants.GetSubjectHierarchyExcludeFromTreeAttributeName()):
@@ -74,12 +74,13 @@ class HierarchyKeeper:
     def __init__(self, scene, owner):
         self._scene = scene
         self._watch, self._segmentWatch = Watch(owner), Watch(owner)
-        self._keeping = False
+        self._keeping = self._imported = False
         self._watch.on(scene, Scene.NodeAddedEvent, self._onNodeAdded)
         self._watch.on(scene, Scene.NodeRemovedEvent, self._onNodeRemoved)
         self._watch.on(scene, Scene.EndCloseEvent, lambda _: self._onClosed())
         for event in (Scene.EndImportEvent, Scene.EndRestoreEvent):
             self._watch.on(scene, event, lambda _: self._onImported())
+        self._watch.on(scene, Scene.EndBatchProcessEvent, lambda _: self._onBatchDone())
 
     def _onNodeAdded(self, node):
         # A scene file brings its own tree along; what is not in it is added at the end.
@@ -115,11 +116,23 @@ class HierarchyKeeper:
 
     def _onClosed(self):
         self._segmentWatch.clear()
-        hierarchyOf(self._scene).RemoveAllItems(False)
+        hierarchy = hierarchyOf(self._scene)
+        hierarchy.RemoveAllItems(False)
+        if hierarchy.GetScene() is None:
+            # Closing took it out, but the scene goes on using it as long as any Python code has a reference.
+            self._scene.AddNode(hierarchy)
 
     def _onImported(self):
-        hierarchy = hierarchyOf(self._scene)
-        hierarchy.ResolveSubjectHierarchy(self._scene)
+        self._imported = True
+        if not self._scene.IsBatchProcessing():
+            self._onBatchDone()
+
+    def _onBatchDone(self):
+        """After a scene file was read: put its tree and the present one together; add what is in neither."""
+        if not self._imported:
+            return
+        self._imported = False
+        hierarchyOf(self._scene).ResolveSubjectHierarchy(self._scene)
         nodes = self._scene.GetNodes()
         for index in range(nodes.GetNumberOfItems()):
             self._add(nodes.GetItemAsObject(index))

@@ -17,7 +17,7 @@ INVALID = 0
 
 
 class qMRMLSubjectHierarchyTreeView(QtWidgets.QTreeView):
-    """The scene's subject hierarchy with eyes and colours. Changes of the scene arrive with Qt's next events."""
+    """The scene's subject hierarchy, with eyes and colours; it follows the scene with Qt's next events."""
 
     currentItemChanged = Signal(object)
     currentItemsChanged = Signal(object)

@@ -1,4 +1,4 @@
-"""slicer.util is Slicer's own file (in slicer-core); this repairs what its packaging and a missing window change."""
+"""slicer.util is Slicer's own, from slicer-core; this repairs what packaging and no window change."""
 
 from __future__ import annotations
 
@@ -6,13 +6,27 @@ import slicer
 import slicer.util
 
 # slicer-core's __init__ leaves the variables of its own loop.
-LEFTOVERS = ("extend_path", "import_module", "info", "item_name", "iter_modules", "me", "module", "slicer_core", "sys")
+LEFTOVERS = (
+    "extend_path",
+    "import_module",
+    "info",
+    "item_name",
+    "iter_modules",
+    "me",
+    "module",
+    "slicer_core",
+    "sys",
+)
 
 
 def completeUtil():
     """Remove from `slicer` what only slicer.util has, and show messages although there is no main window."""
     for name in vars(slicer.util):
-        if name in vars(slicer) and vars(slicer)[name] is vars(slicer.util)[name] and not name.startswith("__"):
+        if (
+            name in vars(slicer)
+            and vars(slicer)[name] is vars(slicer.util)[name]
+            and not name.startswith("__")
+        ):
             delattr(slicer, name)
     for name in LEFTOVERS:
         if hasattr(slicer, name):
@@ -21,7 +35,7 @@ def completeUtil():
 
 
 def alwaysShown(display):
-    """Wrap slicer.util._messageDisplay: without a main window Slicer only logs errors, and a test would miss them."""
+    """Wrap slicer.util._messageDisplay: without a window Slicer only logs, and tests would miss it."""
 
     def shown(logLevel, text, testingReturnValue, mainWindowNeeded=False, **kwargs):
         return display(logLevel, text, testingReturnValue, mainWindowNeeded=False, **kwargs)
