@@ -27,6 +27,12 @@ from slicer.ScriptedLoadableModule import (
 from slicer.util import VTKObservationMixin
 
 HOME = "https://github.com/KPrismSlicer/KPrismSlicer"
+CITATION = (
+    "Bangwei Guo, Yunhe Gao, Meng Ye, Difei Gu, Yang Zhou, Leon Axel, Dimitris Metaxas: K-Prism: A"
+    " Knowledge-Guided and Prompt Integrated Universal Medical Image Segmentation Model. International"
+    " Conference on Learning Representations (ICLR 2026)."
+    ' <a href="https://arxiv.org/abs/2509.25594">arXiv:2509.25594</a>'
+)
 
 
 class KPrismSlicer(ScriptedLoadableModule):
@@ -45,10 +51,9 @@ class KPrismSlicer(ScriptedLoadableModule):
             '<a href="{home}">Tutorial and documentation</a>'
         ).format(home=HOME)
         self.parent.acknowledgementText = _(
-            "The network is K-Prism, one promptable model for segmentation by class, by reference and by"
-            " clicks (International Conference on Learning Representations, ICLR 2026). Please cite that"
-            " paper, and name the checkpoint you used; its card names the images that it was trained on."
-        )
+            "The network is that of K-Prism. Please cite its authors' paper, and name the checkpoint that you"
+            " used; its card names the images that it was trained on.<br>{citation}"
+        ).format(citation=CITATION)
         self._findIcon()
         slicer.app.connect("startupCompleted()", onStartupCompleted)
 

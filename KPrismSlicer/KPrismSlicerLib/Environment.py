@@ -72,12 +72,13 @@ class Environment:
         """Install what is missing, verify it, and remember the choice for `repair`.
 
         Args:
-            choice: "extension" (Slicer's PyTorch extension chooses the build), "cpu", or "folder".
+            choice: "extension" (Slicer's PyTorch extension chooses the build), "cpu" (it is told to take the
+                build for the processor), or "folder".
             folder: for "folder": wheels and SHA256SUMS, see Offline.
             progress: called with a line of text now and then.
 
         Returns:
-            True where the application has to start anew; after "extension" it then goes on by itself.
+            True where the application has to start anew; then it goes on by itself, with the same choice.
 
         Raises:
             InstallationError: with cause and remedy.
@@ -188,7 +189,7 @@ class Environment:
     def _repairNow(self, progress: Callable[[str], None]) -> bool:
         choice = self._system.setting(_CHOICE)
         if choice not in CHOICES:
-            choice = "extension" if self._system.torchInstaller() else "cpu"
+            choice = "extension"
         Installer(self._system, progress).remove()
         return self._installNow(choice, self._system.setting(_FOLDER), progress)
 

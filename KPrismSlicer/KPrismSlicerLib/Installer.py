@@ -19,7 +19,8 @@ from KPrismSlicerLib.System import System
 
 CHOICES = ("extension", "cpu", "folder")
 EXTENSION = "PyTorch"
-CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+# The argument of PyTorchUtils that says which build to take.
+BACKEND = "forceComputationBackend"
 TORCH = "torch>=" + ".".join(map(str, Checks.MINIMUM_TORCH))
 SAFETENSORS = "safetensors>=0.4"
 _PIP_OPTIONS = ("--disable-pip-version-check", "--no-input", "--no-color", "--progress-bar", "off")
@@ -59,12 +60,9 @@ class Installer:
             self._fromFolder(folder)
             return False
         if not Checks.findPackage("torch").present:
-            if choice == "extension":
-                if self._installTorchExtension():
-                    return True
-            else:
-                self._progress(_("Downloading PyTorch for the processor ..."))
-                self._pip("install", "--only-binary", ":all:", "--index-url", CPU_INDEX, TORCH)
+            # the extension knows which build suits this computer; for the processor it is told
+            if self._installTorchExtension("cpu" if choice == "cpu" else ""):
+                return True
             importlib.invalidate_caches()
         if not Checks.findPackage("safetensors").present:
             self._progress(_("Downloading safetensors ..."))
@@ -96,7 +94,7 @@ class Installer:
                 raise InstallationError(problem.cause, problem.remedy, "install")
             self._progress(f"{problem.cause} {problem.remedy}")
 
-    def _installTorchExtension(self) -> bool:
+    def _installTorchExtension(self, backend: str) -> bool:
         """Let the PyTorch extension install torch; True where the extension itself had to come first."""
         install = self._system.torchInstaller()
         if install is None:
@@ -105,13 +103,14 @@ class Installer:
                 return True
             raise InstallationError(
                 _("The PyTorch extension could not be installed."),
-                _("Check the network and the proxy in Slicer's settings, or choose one of the other ways."),
+                _("Check the network and the proxy in Slicer's settings, or install from a folder."),
                 "install",
             )
-        self._progress(_("Downloading PyTorch; the window may not answer for some minutes ..."))
+        arguments = torchArguments(install, TORCH.removeprefix("torch"), backend)
+        self._progress(_downloadText(backend, told=BACKEND in arguments))
         self._system.idle()
         try:
-            result = install(**torchArguments(install, TORCH.removeprefix("torch")))
+            result = install(**arguments)
         except (OSError, ImportError, RuntimeError, ValueError, subprocess.SubprocessError) as error:
             raise _pipError(str(error)) from error
         if result is None:
@@ -144,16 +143,31 @@ class Installer:
             importlib.invalidate_caches()
 
 
-def torchArguments(install: Callable[..., Any], version: str) -> dict[str, Any]:
+def torchArguments(install: Callable[..., Any], version: str, backend: str = "") -> dict[str, Any]:
     """The arguments that this version of PyTorchUtils knows: their names changed more than once.
 
     Args:
         install: `PyTorchUtilsLogic.installTorch`.
         version: what torch must be, for example ">=2.2".
+        backend: "cpu" for a build without GPU; "" where the extension is to choose.
     """
     known = inspect.signature(install).parameters
     wanted = {"askConfirmation": False, "confirm": False, "torchVersionRequirement": version}
+    if backend:
+        wanted[BACKEND] = backend
     return {name: value for name, value in wanted.items() if name in known}
+
+
+def _downloadText(backend: str, told: bool) -> str:
+    """What is downloaded; told: whether the extension could be told the build."""
+    if not backend:
+        return _("Downloading PyTorch; the window may not answer for some minutes ...")
+    if told:
+        return _("Downloading PyTorch for the processor; the window may not answer for some minutes ...")
+    return _(
+        "This PyTorch extension chooses the build itself: downloading PyTorch for this computer;"
+        " the window may not answer for some minutes ..."
+    )
 
 
 def _pipError(tail: str) -> InstallationError:

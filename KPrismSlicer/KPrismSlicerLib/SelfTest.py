@@ -1,5 +1,8 @@
 """The module's self-test: the same steps in 3D Slicer and on the project's host; see `KPrismSlicerTest`."""
 
+# The steps check with the methods of the test that runs them: it is unittest's, also inside 3D Slicer.
+# ruff: noqa: PT009
+
 from __future__ import annotations
 
 import tempfile
@@ -21,28 +24,29 @@ from KPrismSlicerLib.NodeReading import readSegment
 _SECONDS = 120
 
 
-def testPanel(_test: Any) -> None:
+def testPanel(test: Any) -> None:
     """The panel opens on an image, survives closing the scene, and installs and loads nothing by itself."""
     widget = slicer.modules.kprismslicer.widgetRepresentation().self()
     widget.enter()
     node = SampleImages.addPhantom()
     widget.panel.ui.volumeSelector.setCurrentNode(node)
     slicer.app.processEvents()
-    assert widget.logic.volumeNode is node
-    assert widget.logic.model.status == "none"
+    test.assertIs(widget.logic.volumeNode, node)
+    test.assertEqual(widget.logic.model.status, "none")
     slicer.mrmlScene.Clear(0)
     slicer.app.processEvents()
-    assert widget.logic.volumeNode is None
+    test.assertIsNone(widget.logic.volumeNode)
     widget.exit()
 
 
-def testSampleFile(_test: Any) -> None:
+def testSampleFile(test: Any) -> None:
     """The sample of the module Sample Data is the phantom."""
     path = SampleImages.resourcePath("Samples", SampleImages.FILE)
     loaded = slicer.util.loadVolume(str(path))
     made = SampleImages.addPhantom()
-    assert np.array_equal(slicer.util.arrayFromVolume(loaded), slicer.util.arrayFromVolume(made))
-    assert np.allclose(_clickPoint(loaded), _clickPoint(made))
+    same = np.array_equal(slicer.util.arrayFromVolume(loaded), slicer.util.arrayFromVolume(made))
+    test.assertTrue(same)
+    test.assertTrue(np.allclose(_clickPoint(loaded), _clickPoint(made)))
 
 
 def testAnnotation(test: Any) -> None:
@@ -55,52 +59,52 @@ def testAnnotation(test: Any) -> None:
     failures: list[ActFailed] = []
     logic.addListener(lambda event: failures.append(event) if isinstance(event, ActFailed) else None)
     try:
-        _annotate(logic)
+        _annotate(test, logic)
     finally:
         logic.cleanup()
-    assert [event.error for event in failures] == []
+    test.assertEqual([event.error for event in failures], [])
 
 
-def _annotate(logic: AnnotationLogic) -> None:
+def _annotate(test: Any, logic: AnnotationLogic) -> None:
     """Act as a reader does and look at the segment after each act."""
     node = SampleImages.addPhantom()
     logic.loadModel("default", "cpu")
     logic.setVolume(node)
-    _wait(logic)
-    assert logic.model.status == "ready"
+    _wait(test, logic)
+    test.assertEqual(logic.model.status, "ready")
     entry = logic.classes("liver")[0]
     logic.setClass(entry.name)
-    _wait(logic)
-    assert logic.className == entry.name
+    _wait(test, logic)
+    test.assertEqual(logic.className, entry.name)
     before = _mask(logic)
-    assert not before.any()
+    test.assertFalse(before.any())
     logic.click(_clickPoint(node), True, None)
-    _wait(logic)
+    _wait(test, logic)
     after = _mask(logic)
     changed = np.flatnonzero((after != before).any(axis=(1, 2)))
-    assert changed.tolist() == [SampleImages.LIVER_IJK[2]]
-    assert after[SampleImages.LIVER_IJK[::-1]]
+    test.assertEqual(changed.tolist(), [SampleImages.LIVER_IJK[2]])
+    test.assertTrue(after[SampleImages.LIVER_IJK[::-1]])
     logic.undo()
-    _wait(logic)
-    assert np.array_equal(_mask(logic), before)
+    _wait(test, logic)
+    test.assertTrue(np.array_equal(_mask(logic), before))
     logic.redo()
-    _wait(logic)
-    assert np.array_equal(_mask(logic), after)
-    _exportAndReload(logic, after)
+    _wait(test, logic)
+    test.assertTrue(np.array_equal(_mask(logic), after))
+    _exportAndReload(test, logic, after)
 
 
-def _exportAndReload(logic: AnnotationLogic, expected: NDArray[np.bool_]) -> None:
+def _exportAndReload(test: Any, logic: AnnotationLogic, expected: NDArray[np.bool_]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         paths = exportCase(logic.segmentationNode, logic.volumeNode, folder, ("seg.nrrd", "nii.gz"))
-        assert all(Path(path).stat().st_size for path in paths)
+        test.assertTrue(all(Path(path).stat().st_size for path in paths))
         segmentation = next(path for path in paths if path.name.endswith(".seg.nrrd"))
         loaded = slicer.util.loadSegmentation(str(segmentation))
     identifier = loaded.GetSegmentation().GetNthSegmentID(0)
-    assert np.array_equal(readSegment(loaded, identifier, logic.volumeNode), expected)
+    test.assertTrue(np.array_equal(readSegment(loaded, identifier, logic.volumeNode), expected))
 
 
-def _wait(logic: AnnotationLogic) -> None:
-    assert logic.waitForIdle(_SECONDS)
+def _wait(test: Any, logic: AnnotationLogic) -> None:
+    test.assertTrue(logic.waitForIdle(_SECONDS))
 
 
 def _mask(logic: AnnotationLogic) -> NDArray[np.bool_]:

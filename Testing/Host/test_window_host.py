@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 import pytest
 import slicer
 from PySide6.QtCore import QPoint
 from PySide6.QtGui import QAction, QImage
 from PySide6.QtWidgets import QFormLayout, QLabel, QLineEdit, QWidget
-from SlicerHost import xserver
+from SlicerHost import dialogs, xserver
 from SlicerHost.palette import usePalette
 from SlicerHost.samples import BRIGHT, MARK, newVolume, pixelsOf, rasOf
 from SlicerHost.window import PANEL_WIDTH, openWindow
@@ -171,11 +172,50 @@ def test_a_reset_closes_the_window(host, a_window):
     assert slicer.util.mainWindow() is None
 
 
-def test_a_menu_entry_changes_the_layout(a_window, layout_manager):
-    entries = [action for action in a_window.findChildren(QAction) if action.text == "Red only"]
+def choose(window, text):
+    """Choose the menu entry with that text."""
+    entries = [action for action in window.findChildren(QAction) if action.text == text]
     entries[0].trigger()
 
+
+def test_a_menu_entry_changes_the_layout(a_window, layout_manager):
+    choose(a_window, "Red only")
+
     assert layout_manager.layout == ONE_UP
+
+
+def test_the_chosen_files_are_added(a_window, tmp_path):
+    paths = [str(tmp_path / f"{name}.txt") for name in ("one", "two")]
+    for path in paths:
+        Path(path).write_text("said", encoding="utf-8")
+    with dialogs.answer("Add data", paths):
+        choose(a_window, "&Add data...")
+
+    assert [node.GetName() for node in slicer.util.getNodesByClass("vtkMRMLTextNode")] == ["one", "two"]
+
+
+def test_no_chosen_file_adds_nothing(a_window):
+    before = slicer.mrmlScene.GetNumberOfNodes()
+    with dialogs.answer("Add data", dialogs.CANCEL):
+        choose(a_window, "&Add data...")
+
+    assert slicer.mrmlScene.GetNumberOfNodes() == before
+
+
+def test_the_scene_is_saved_where_it_was_asked_for(a_window, tmp_path):
+    with dialogs.answer("Save scene", tmp_path / "scene.mrb"):
+        choose(a_window, "&Save scene...")
+
+    assert (tmp_path / "scene.mrb").stat().st_size > 0
+
+
+def test_without_a_file_name_no_scene_is_saved(a_window, monkeypatch):
+    saved = []
+    monkeypatch.setattr(slicer.util, "saveScene", saved.append)
+    with dialogs.answer("Save scene", dialogs.CANCEL):
+        choose(a_window, "&Save scene...")
+
+    assert saved == []
 
 
 @pytest.mark.slow

@@ -11,24 +11,41 @@ from KPrismSlicerLib import Checks
 from KPrismSlicerLib.Checks import Package
 from KPrismSlicerLib.Child import Ended
 from KPrismSlicerLib.Environment import Environment
-from KPrismSlicerLib.Installer import CPU_INDEX, torchArguments
+from KPrismSlicerLib.Installer import torchArguments
 from KPrismSlicerLib.Problems import InstallationError, Problem
 
 
 @pytest.fixture
 def bare(environment, shelf, programs):
-    """Nothing is installed; whatever pip is told to install is there afterwards."""
+    """Nothing is installed, nor is the PyTorch extension; pip installs safetensors when told to."""
     shelf.put(Package("torch"), Package("safetensors"))
 
     def install():
-        words = " ".join(programs.commands[-1])
-        if "torch>=" in words:
-            shelf.put(TORCH)
-        if "safetensors>=" in words:
+        if "safetensors>=" in " ".join(programs.commands[-1]):
             shelf.put(SAFETENSORS)
 
     programs.during = install
     return environment
+
+
+@pytest.fixture
+def calls(system, shelf):
+    """The PyTorch extension is loaded; what its installer, which puts torch on the shelf, was called with."""
+    made = []
+
+    def install(askConfirmation=True, forceComputationBackend=None, torchVersionRequirement=None):  # noqa: N803
+        made.append((askConfirmation, forceComputationBackend, torchVersionRequirement))
+        shelf.put(TORCH)
+        return SimpleNamespace()
+
+    system.installTorch = install
+    return made
+
+
+@pytest.fixture
+def extended(bare, calls):
+    """`bare` with the PyTorch extension."""
+    return bare
 
 
 def failing(environment, *arguments):
@@ -37,34 +54,47 @@ def failing(environment, *arguments):
     return caught.value
 
 
-def test_the_processor_build_comes_from_its_own_index(bare, programs):
-    bare.install("cpu")
-    assert CPU_INDEX in programs.commands[0]
+def test_for_the_processor_the_extension_is_told_the_build(extended, calls):
+    extended.install("cpu")
+    assert calls == [(False, "cpu", ">=2.2")]
 
 
-def test_only_wheels_are_installed(bare, programs):
-    bare.install("cpu")
-    assert all("--only-binary" in command for command in programs.commands[:2])
+@pytest.mark.parametrize("choice", ["extension", "cpu"])
+def test_pytorch_comes_only_through_its_extension(extended, programs, choice):
+    extended.install(choice)
+    installed = [command[-1] for command in programs.commands if "install" in command]
+    assert installed == ["safetensors>=0.4"]
 
 
-def test_what_was_installed_is_verified(bare, programs):
-    bare.install("cpu")
+def test_no_package_index_is_named(extended, programs):
+    extended.install("cpu")
+    assert not any("index" in word for command in programs.commands for word in command)
+
+
+def test_only_wheels_are_installed(extended, programs):
+    extended.install("cpu")
+    assert "--only-binary" in programs.commands[0]
+
+
+def test_what_was_installed_is_verified(extended, programs):
+    extended.install("cpu")
     assert programs.commands[-1][-1].endswith("Probe.py")
 
 
-def test_what_is_there_is_not_installed_again(bare, programs, shelf):
+def test_what_is_there_is_not_installed_again(extended, calls, shelf):
     shelf.put(TORCH)
-    bare.install("cpu")
-    assert not any("torch>=2.2" in command for command in programs.commands)
+    extended.install("cpu")
+    assert calls == []
 
 
-def test_after_an_installation_all_is_ready(bare):
-    bare.install("cpu")
-    assert bare.check().ready
+def test_after_an_installation_all_is_ready(extended):
+    extended.install("cpu")
+    assert extended.check().ready
 
 
-def test_pip_as_processor_build_needs_no_restart(bare):
-    assert bare.install("cpu") is False
+@pytest.mark.parametrize("choice", ["extension", "cpu"])
+def test_with_the_extension_no_restart_is_needed(extended, choice):
+    assert extended.install(choice) is False
 
 
 def test_there_is_no_fourth_way(bare):
@@ -72,24 +102,40 @@ def test_there_is_no_fourth_way(bare):
         bare.install("magic")
 
 
-def test_progress_is_told(bare):
+@pytest.mark.parametrize(
+    ("choice", "words"),
+    [("extension", "Downloading PyTorch; the window"), ("cpu", "Downloading PyTorch for the processor;")],
+)
+def test_progress_is_told(extended, choice, words):
     said = []
+    extended.install(choice, None, said.append)
+    assert said[0].startswith(words)
+
+
+def test_an_extension_that_cannot_be_told_the_build_takes_its_own(bare, system, shelf):
+    said = []
+
+    def install(askConfirmation=True):  # noqa: N803
+        shelf.put(TORCH)
+        return SimpleNamespace()
+
+    system.installTorch = install
     bare.install("cpu", None, said.append)
-    assert said[0] == "Downloading PyTorch for the processor ..."
+    assert "downloading PyTorch for this computer" in said[0]
 
 
-def test_without_space_nothing_is_downloaded(bare, programs, monkeypatch):
+def test_without_space_nothing_is_downloaded(extended, calls, programs, monkeypatch):
     full = Problem("The disk is full.", "Free some space.")
     monkeypatch.setattr(Checks, "placeProblems", lambda _driver: iter((full,)))
-    assert failing(bare, "cpu").cause == "The disk is full."
-    assert programs.commands == []
+    assert failing(extended, "cpu").cause == "The disk is full."
+    assert (programs.commands, calls) == ([], [])
 
 
-def test_a_long_path_is_only_said(bare, monkeypatch):
+def test_a_long_path_is_only_said(extended, monkeypatch):
     said = []
     warning = Problem("The path is long.", "Shorten it.", blocking=False)
     monkeypatch.setattr(Checks, "placeProblems", lambda _driver: iter((warning,)))
-    bare.install("cpu", None, said.append)
+    extended.install("cpu", None, said.append)
     assert said[0] == "The path is long. Shorten it."
 
 
@@ -110,30 +156,33 @@ def test_another_installation_under_way_is_waited_for(bare, system):
         ("something new", "could not be installed"),
     ],
 )
-def test_what_pip_says_is_put_in_plain_words(bare, programs, output, words):
+def test_what_pip_says_is_put_in_plain_words(extended, programs, output, words):
     programs.answers = [Ended(1, (output,))]
-    assert words in failing(bare, "cpu").cause
+    assert words in failing(extended, "cpu").cause
 
 
-def test_pips_last_lines_are_in_the_diagnosis(bare, programs):
+def test_pips_last_lines_are_in_the_diagnosis(extended, programs):
     programs.answers = [Ended(1, ("ERROR: something new",))]
-    failing(bare, "cpu")
-    assert "ERROR: something new" in bare.diagnosis()
+    failing(extended, "cpu")
+    assert "ERROR: something new" in extended.diagnosis()
 
 
-def test_the_extension_is_installed_first_where_it_is_missing(bare, system):
-    assert bare.install("extension") is True
+@pytest.mark.parametrize("choice", ["extension", "cpu"])
+def test_the_extension_is_installed_first_where_it_is_missing(bare, system, choice):
+    assert bare.install(choice) is True
     assert system.extensions == ["PyTorch"]
 
 
-def test_after_the_extension_a_restart_is_called_for(bare):
-    bare.install("extension")
+@pytest.mark.parametrize("choice", ["extension", "cpu"])
+def test_after_the_extension_a_restart_is_called_for(bare, choice):
+    bare.install(choice)
     assert bare.check().problems[0].action == "restart"
 
 
-def test_after_the_restart_the_choice_is_known(bare, system):
-    bare.install("extension")
-    assert Environment(system).pending() == "extension"
+@pytest.mark.parametrize("choice", ["extension", "cpu"])
+def test_after_the_restart_the_choice_is_known(bare, system, choice):
+    bare.install(choice)
+    assert Environment(system).pending() == choice
 
 
 def test_a_choice_goes_on_only_once(bare, system):
@@ -152,17 +201,9 @@ def test_an_extension_that_does_not_come_is_an_error(bare, system):
     assert "PyTorch extension" in failing(bare, "extension").cause
 
 
-def test_the_extension_installs_pytorch_where_it_is_loaded(bare, system, shelf):
-    called = []
-
-    def install(askConfirmation=True, forceComputationBackend=None, torchVersionRequirement=None):  # noqa: N803
-        called.append((askConfirmation, forceComputationBackend, torchVersionRequirement))
-        shelf.put(TORCH)
-        return SimpleNamespace()
-
-    system.installTorch = install
-    assert bare.install("extension") is False
-    assert called == [(False, None, ">=2.2")]
+def test_the_extension_chooses_the_build_where_it_is_not_told(extended, calls):
+    extended.install("extension")
+    assert calls == [(False, None, ">=2.2")]
 
 
 def test_an_extension_that_fails_is_an_error(bare, system):
@@ -179,22 +220,27 @@ def test_an_extension_that_gives_nothing_is_an_error(bare, system):
 
 
 def test_an_older_extension_gets_the_arguments_it_knows():
-    assert torchArguments(lambda confirm=True: None, ">=2.2") == {"confirm": False}
+    assert torchArguments(lambda confirm=True: None, ">=2.2", "cpu") == {"confirm": False}
 
 
 def test_a_newer_extension_with_other_names_gets_none_of_ours():
     assert torchArguments(lambda backend=None: None, ">=2.2") == {}
 
 
-def test_repair_removes_before_it_installs(bare, programs):
-    bare.repair()
+def test_repair_removes_before_it_installs(extended, programs):
+    extended.repair()
     assert programs.pip[:2] == ["uninstall", "install"]
 
 
-def test_repair_takes_the_way_chosen_before(bare, programs, system):
+def test_repair_takes_the_way_chosen_before(extended, calls, system):
     system.settings["choice"] = "cpu"
-    bare.repair()
-    assert CPU_INDEX in programs.commands[1]
+    extended.repair()
+    assert calls[0][1] == "cpu"
+
+
+def test_a_repair_without_an_earlier_choice_lets_the_extension_choose(bare, system):
+    assert bare.repair() is True
+    assert Environment(system).pending() == "extension"
 
 
 def test_repair_deletes_what_pip_leaves(bare, tmp_path):
@@ -232,14 +278,14 @@ def test_the_application_starts_anew_when_asked(environment, system):
     assert system.restarts == 1
 
 
-def test_an_installation_within_another_is_refused(bare, programs):
+def test_an_installation_within_another_is_refused(extended, programs):
     refused = []
 
     def again():
         if not refused:
-            refused.append(failing(bare, "cpu").cause)
+            refused.append(failing(extended, "cpu").cause)
 
     programs.during = again
     programs.ended = Ended(0, (WORKING,))
-    bare.install("cpu")
+    extended.install("cpu")
     assert refused == ["An installation is under way."]

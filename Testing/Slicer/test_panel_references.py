@@ -59,7 +59,7 @@ def test_several_items_are_added_in_their_order(a_panel, a_case, a_logic, host):
 @pytest.mark.parametrize(
     "urls",
     [
-        ["file:///home/someone/scan.nrrd"],
+        ["file:///data/scan.nrrd"],
         ["mrml://scene/subjecthierarchy/item?id="],
         ["mrml://scene/subjecthierarchy/item?id=-4"],
         [],

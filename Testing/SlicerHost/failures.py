@@ -169,6 +169,8 @@ def _onQtMessage(kind, context, text):
     )
     category = context.category or ""
     harmless = any(part in text for part in HARMLESS_QT_WARNINGS) or category.startswith(HARMLESS_QT_WARNINGS)
-    if serious and not harmless:
+    if harmless:
+        return
+    if serious:
         record(QT_WARNING, text)
     sys.stderr.write(f"{text}\n")

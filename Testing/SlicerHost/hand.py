@@ -1,12 +1,12 @@
 """A reader at the window with a real mouse and a real keyboard, on an X server (SlicerHost.xserver).
 
-    @onDisplay
-    def test_a_class_is_segmented(host):
-        reader = Hand(host)
-        reader.openChestCt()
-        reader.loadModel()
-        reader.chooseClass("lungs")
-        reader.segment()
+@onDisplay
+def test_a_class_is_segmented(host):
+    reader = Hand(host)
+    reader.openChestCt()
+    reader.loadModel()
+    reader.chooseClass("lungs")
+    reader.segment()
 """
 
 from __future__ import annotations
@@ -79,16 +79,19 @@ class Hand(Reader):
         self.pointer.key("Tab")
 
     def reveal(self, widget):
-        """Scroll the panel so far that the middle of a widget is to be seen."""
+        """Scroll the panel so far that the middle of a widget is to be seen.
+
+        Raises:
+            AssertionError: it is hidden, or is not in the panel.
+        """
         super().reveal(widget)
         area = self.window.findChild(QtWidgets.QScrollArea)
         middle = widget.mapTo(area.viewport(), widget.rect().center())
-        assert area.viewport().rect().contains(middle), f"{widget.objectName()} cannot be seen"
+        if not (widget.isVisible() and area.viewport().rect().contains(middle)):
+            raise AssertionError(f"{widget.metaObject().className()} cannot be seen")
 
     def photograph(self, name):
         """Photograph the screen into artifacts/, with the pointer out of the way; return the path."""
         self.pointer.moveTo(self.window.statusBar(), 300)
         self.settle(0.3)
         return photograph(name)
-
-

@@ -94,14 +94,14 @@ class MainWindow(QtWidgets.QMainWindow):
 
     def addData(self):
         """Ask for files and load them."""
-        names, _filter = QtWidgets.QFileDialog.getOpenFileNames(self, "Add data")
-        for name in names:
+        # the host's file dialogs return only the paths, as PythonQt's do
+        for name in QtWidgets.QFileDialog.getOpenFileNames(self, "Add data"):
             kind = slicer.app.coreIOManager().fileType(name)
             slicer.util.loadNodeFromFile(name, kind) if kind != "SceneFile" else slicer.util.loadScene(name)
 
     def saveScene(self):
         """Ask for a file name and save the scene."""
-        name, _filter = QtWidgets.QFileDialog.getSaveFileName(self, "Save scene", "", "Scene (*.mrb)")
+        name = QtWidgets.QFileDialog.getSaveFileName(self, "Save scene", "", "Scene (*.mrb)")
         if name:
             slicer.util.saveScene(name)
 
