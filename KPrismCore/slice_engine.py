@@ -20,6 +20,8 @@ from KPrismCore.session_state import plane_key
 from KPrismCore.slices import Plane
 from KPrismCore.volumes import Volume
 
+# a class below this on the validation images is not to be relied on
+RELIABLE_DICE = 0.7
 DEFAULT_CACHE_BYTES = 512 << 20
 _REFERENCE_BYTES = 128 << 20
 _REFERENCE_SETS = 16 << 20
@@ -133,8 +135,8 @@ class SliceEngine:
             found.append(f"The model was not trained on {modality}; expect poor results.")
         elif entry and modality != "rgb" and entry not in model.catalogue.classes_for_modality(modality):
             found.append(f"'{entry.name}' was trained on {', '.join(entry.modality)} and not on {modality}.")
-        if entry and not _mentions(model.card.metrics, entry.name):
-            found.append(f"The quality of '{entry.name}' has not been measured.")
+        if entry:
+            found += _doubts(model.card.metrics, entry.name)
         return tuple(found)
 
     def _shown(self, references: Sequence[Reference], value_range: Range) -> ReferenceFeatures:
@@ -170,11 +172,19 @@ def nothing_to_go_by() -> PromptError:
     return PromptError("There is nothing to go by.", "Choose a class, add a reference, or click.")
 
 
-def _mentions(metrics: Any, name: str) -> bool:
-    """Tell whether a model card has figures under this name, on any level."""
-    if not isinstance(metrics, Mapping):
-        return False
-    return name in metrics or any(_mentions(value, name) for value in metrics.values())
+def _doubts(metrics: Any, name: str) -> list[str]:
+    """What the figures on a model card, from `evaluate`, say against a class."""
+    classes = metrics.get("classes") if isinstance(metrics, Mapping) else None
+    measured = classes.get(name) if isinstance(classes, Mapping) else None
+    if not isinstance(measured, Mapping) or not isinstance(measured.get("dice"), (int, float)):
+        return [f"The quality of '{name}' has not been measured."]
+    score, cases = measured["dice"], measured.get("cases", 0)
+    if score >= RELIABLE_DICE:
+        return []
+    return [
+        f"From its name alone '{name}' reached a Dice of only {score:.2f} on {cases} validation images: "
+        "check it, add examples or click."
+    ]
 
 
 def _reference_bytes(features: ReferenceFeatures) -> int:

@@ -218,6 +218,7 @@ class Benchmark:
         name, references = self._class_name(case), self._references(image_set, case)
         if name is not None:
             first = opened.by_class(name)
+            scores["class_name"] = name
             scores["class"] = self._refined(opened.clicking(name), truth, first, case)
         if references is not None:
             first = opened.by_reference(references)

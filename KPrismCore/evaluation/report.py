@@ -130,7 +130,8 @@ def write_report(folder: Path, records: Sequence[Record], facts: Mapping[str, An
     """
     table = tables(records)
     _write_text(
-        folder / "report.json", json.dumps(_document(table, facts), indent=2, ensure_ascii=False) + "\n"
+        folder / "report.json",
+        json.dumps(_document(table, records, facts), indent=2, ensure_ascii=False) + "\n",
     )
     _write_text(folder / "report.md", markdown(table, facts))
     _write_rows(folder / "sets.csv", _set_rows(table))
@@ -219,7 +220,19 @@ def _means(grouped: Mapping[str, Mapping[Column, Sequence[tuple[float, str]]]]) 
     }
 
 
-def _document(table: Table, facts: Mapping[str, Any]) -> dict[str, Any]:
+def class_figures(records: Iterable[Record]) -> dict[str, dict[str, float | int]]:
+    """By class name: mean Dice of the cases asked for by that name alone, and their number."""
+    scores: dict[str, list[float]] = defaultdict(list)
+    for record in records:
+        if "class_name" in record:
+            scores[record["class_name"]].append(record["class"][0])
+    return {
+        name: {"dice": round(sum(values) / len(values), 4), "cases": len(values)}
+        for name, values in sorted(scores.items())
+    }
+
+
+def _document(table: Table, records: Sequence[Record], facts: Mapping[str, Any]) -> dict[str, Any]:
     plain: dict[str, dict[str, dict[str, Any]]] = {}
     for group, columns in table.items():
         methods_of_group = plain.setdefault(group, {})
@@ -231,7 +244,8 @@ def _document(table: Table, facts: Mapping[str, Any]) -> dict[str, Any]:
         method: {name: [figure["mean"], figure["low"], figure["high"]] for name, figure in measures.items()}
         for method, measures in means.items()
     }
-    return {"facts": dict(facts), "summary": {**facts, "sets": len(plain), "means": brief}, "sets": plain}
+    summary = {**facts, "sets": len(plain), "means": brief, "classes": class_figures(records)}
+    return {"facts": dict(facts), "summary": summary, "sets": plain}
 
 
 def _set_rows(table: Table) -> list[dict[str, Any]]:

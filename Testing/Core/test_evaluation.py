@@ -27,7 +27,7 @@ from KPrismCore.evaluation.benchmark import (
     weights_hash,
 )
 from KPrismCore.evaluation.cases import EvaluationSet, evaluation_sets
-from KPrismCore.evaluation.report import MEAN, markdown, tables
+from KPrismCore.evaluation.report import MEAN, class_figures, markdown, tables
 from KPrismCore.evaluation.sheet import choose
 from KPrismCore.evaluation.store import RecordStore
 from KPrismCore.network.config import KPrismConfig
@@ -281,6 +281,11 @@ def test_the_text_names_the_sets_and_the_mean():
     text = markdown(tables([record("a", "s", [0.5] * 10)]), {"model": "tiny"})
     assert "| a | 1 |" in text
     assert f"| {MEAN} | 1 |" in text
+
+
+def test_class_figures_are_means_of_what_the_name_alone_gave():
+    records = [{"class_name": "disc", "class": [score, 0.9]} for score in (0.2, 0.4)] + [{"class": [0.7]}]
+    assert class_figures(records) == {"disc": {"dice": 0.3, "cases": 2}}
 
 
 def test_best_median_and_worst_are_chosen():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,27 @@ def test_a_class_not_trained_on_the_modality_is_said(session):
 def test_a_class_without_figures_is_said(session):
     session.set_class("aorta")
     assert session.warnings() == ("The quality of 'aorta' has not been measured.",)
+
+
+def measured(session: AnnotationSession, **classes: dict) -> tuple[str, ...]:
+    model = session.engine.predictor.model
+    model.card = replace(model.card, metrics={"classes": classes})
+    session.set_class("aorta")
+    return session.warnings()
+
+
+def test_a_class_that_did_badly_is_said(session):
+    warnings = measured(session, aorta={"dice": 0.31, "cases": 9})
+    assert "'aorta' reached a Dice of only 0.31 on 9 validation images" in warnings[0]
+
+
+def test_a_class_that_did_well_is_not_warned_of(session):
+    assert measured(session, aorta={"dice": 0.91, "cases": 9}) == ()
+
+
+@pytest.mark.parametrize("figures", [{}, {"dice": None}, 0.9])
+def test_figures_that_say_nothing_count_as_not_measured(session, figures):
+    assert "has not been measured" in measured(session, aorta=figures)[0]
 
 
 # how far

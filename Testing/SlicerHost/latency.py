@@ -15,6 +15,8 @@ from SlicerHost.reader import Reader
 SHAPE = (300, 512, 512)  # KJI
 WARM_UP = 2
 SEED = 1
+APART = 25  # voxels
+PAUSE = 0.001  # seconds
 
 
 def main():
@@ -32,16 +34,22 @@ def measure(count):
     reader = Reader(boot())
     addLargeVolume(reader)
     reader.loadModel()
-    rng, rows = np.random.default_rng(SEED), []
+    rows, places = [], clickPlaces(count + WARM_UP)
     clock = NetworkClock(reader.logic)
     reader.take(True)
-    for number in range(count + WARM_UP):
-        ras = reader.rasOf((*rng.integers(200, 312, 2), 150))
-        row = oneClick(reader, clock, ras)
+    for number, place in enumerate(places):
+        row = oneClick(reader, clock, reader.rasOf(place))
         if number >= WARM_UP:
             rows.append(row)
     reader.close()
     return rows
+
+
+def clickPlaces(count):
+    """Voxels IJK on the middle slice, so far apart that none is clicked on another's marker."""
+    grid = [(i, j, SHAPE[0] // 2) for i in range(160, 360, APART) for j in range(160, 360, APART)]
+    order = np.random.default_rng(SEED).permutation(len(grid))
+    return [grid[number] for number in order[:count]]
 
 
 def oneClick(reader, clock, ras):
@@ -52,10 +60,13 @@ def oneClick(reader, clock, ras):
     clock.start()
     began = time.perf_counter()
     mouse.release("Red", pixel)
+    # as an event loop does, the main thread leaves the processor to the network while nothing happens
     while not clock.done:
         reader.host.app.processEvents()
+        time.sleep(PAUSE)
     reader.host.app.processEvents()
-    view.forceRender()
+    if view.isRenderPending():
+        view.forceRender()
     total = 1000 * (time.perf_counter() - began)
     reader.wait()
     return total, clock.milliseconds, total - clock.milliseconds
