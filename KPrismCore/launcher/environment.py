@@ -91,7 +91,7 @@ class Environment:
         origin = f"the folder {sources.wheels}" if sources.wheels else "your package index, by pip's settings"
         say(f"{state}: installing PyTorch, SimpleITK, MONAI and what they need into .venv,")
         say(f"from {origin}. This happens once.")
-        say("About 0.4 GB to download and 1.8 GB on disk; with CUDA about 3 GB and 7 GB.")
+        say("About 0.7 GB to download and 2.8 GB on disk; with CUDA about 3 GB and 8 GB.")
 
     def _make_folder(self, recreate: bool) -> None:
         running = f"{sys.version_info.major}.{sys.version_info.minor}"

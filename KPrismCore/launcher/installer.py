@@ -18,7 +18,7 @@ from typing import IO
 
 from KPrismCore.launcher.console import LauncherError, Progress, format_bytes
 
-CPU_DISK_BYTES = 3_000_000_000
+CPU_DISK_BYTES = 4_000_000_000
 CUDA_DISK_BYTES = 9_000_000_000
 POLL_SECONDS = 0.5
 STOP_SECONDS = 10
