@@ -55,7 +55,8 @@ class ChangedOutline:
         if not lines:
             return
         for view in self._views():
-            if view.renderer is not None and view.isSingle:
+            # views of other layouts exist too, hidden
+            if view.renderer is not None and view.isSingle and view.node.IsMappedInLayout():
                 self._drawn.append(_DrawnOutline(view, result.plane, lines))
         self._timer.start()
 

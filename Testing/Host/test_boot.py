@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import slicer
 import vtk
-from SlicerHost import failures
+from SlicerHost import dialogs, failures
 from SlicerHost.boot import boot
 
 
@@ -18,6 +18,17 @@ def node_ids():
 @pytest.fixture
 def volume(scene):
     return slicer.util.addVolumeFromArray(np.arange(60, dtype=np.int16).reshape(3, 4, 5), name="CT")
+
+
+@pytest.fixture
+def moved_volume(volume):
+    """The volume 50 mm to the right by a linear transform."""
+    matrix = vtk.vtkMatrix4x4()
+    matrix.SetElement(0, 3, 50)
+    transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    transform.SetMatrixTransformToParent(matrix)
+    volume.SetAndObserveTransformNodeID(transform.GetID())
+    return volume
 
 
 class TestNames:
@@ -86,3 +97,38 @@ class TestFiles:
     def test_a_file_that_is_not_there_is_refused(self, host, tmp_path):
         with pytest.raises(RuntimeError):
             slicer.util.loadVolume(str(tmp_path / "none.nrrd"))
+
+    @pytest.mark.parametrize("extension", [".nrrd", ".nii.gz"])
+    def test_a_volume_is_exported_where_it_was_read(self, moved_volume, tmp_path, extension):
+        path = str(tmp_path / f"a{extension}")
+        slicer.util.exportNode(moved_volume, path, {})
+        assert np.allclose(slicer.util.loadVolume(path).GetOrigin(), (0, 0, 0))
+
+    def test_a_volume_is_exported_where_it_is_in_the_world(self, moved_volume, tmp_path):
+        slicer.util.exportNode(moved_volume, str(tmp_path / "a.nrrd"), {}, world=True)
+        assert np.allclose(slicer.util.loadVolume(str(tmp_path / "a.nrrd")).GetOrigin(), (50, 0, 0))
+
+    def test_exporting_into_the_world_does_not_resample(self, moved_volume, tmp_path):
+        slicer.util.exportNode(moved_volume, str(tmp_path / "a.nrrd"), {}, world=True)
+        loaded = slicer.util.loadVolume(str(tmp_path / "a.nrrd"))
+        assert np.array_equal(slicer.util.arrayFromVolume(loaded), slicer.util.arrayFromVolume(moved_volume))
+
+    def test_exporting_leaves_the_node_without_a_file(self, moved_volume, tmp_path):
+        slicer.util.exportNode(moved_volume, str(tmp_path / "a.nrrd"), {})
+        assert moved_volume.GetStorageNode() is None
+
+    def test_a_scene_is_saved_into_a_new_folder(self, volume, tmp_path):
+        slicer.util.saveScene(str(tmp_path / "case" / "scene"))
+        assert (tmp_path / "case" / "scene" / "scene.mrml").is_file()
+
+    def test_a_text_that_the_scene_keeps_is_in_no_file(self, scene, tmp_path):
+        text = scene.AddNewNodeByClass("vtkMRMLTextNode")
+        text.SetText("short")
+        assert not slicer.util.saveNode(text, str(tmp_path / "a.txt"))
+
+
+class TestMessages:
+    def test_an_error_is_shown_without_a_main_window(self, host):
+        with dialogs.answer("no such file", "OK") as shown:
+            slicer.util.errorDisplay("no such file")
+        assert "Slicer error" in str(shown.shown)

@@ -135,9 +135,12 @@ class CoreIOManager(QObject):
         return node.GetClassName().removeprefix("vtkMRML").removesuffix("Node") + "File"
 
     def fileWriterExtensions(self, node):
-        """Return "description (.extension)" for each format that the node's storage node writes."""
-        storage = self._newStorage(node)
-        types = storage.GetSupportedWriteFileTypes()
+        """Return "description (.extension)" for each format that the node can be written in."""
+        if node.IsA("vtkMRMLVolumeNode"):
+            # the storage node of volumes leaves the answer to ITK
+            types = slicer.vtkDataFileFormatHelper().GetITKSupportedWriteFileFormats()
+        else:
+            types = self._newStorage(node).GetSupportedWriteFileTypes()
         return tuple(types.GetValue(index) for index in range(types.GetNumberOfValues()))
 
     def _newStorage(self, node):
@@ -151,7 +154,9 @@ class CoreIOManager(QObject):
         if fileType == "SceneFile":
             return self._saveScene(fileName, messages)
         node = slicer.mrmlScene.GetNodeByID(properties["nodeID"])
-        if not node.AddDefaultStorageNode(fileName):
+        node.AddDefaultStorageNode(fileName)
+        if node.GetStorageNode() is None:
+            # a short text, for example, is kept in the scene file
             return False
         return self._write(node, node.GetStorageNode(), fileName, properties)
 
@@ -171,6 +176,7 @@ class CoreIOManager(QObject):
         if fileName.lower().endswith(".mrml"):
             scene.SetURL(fileName)
             return bool(scene.Commit(fileName, messages))
+        os.makedirs(fileName, exist_ok=True)
         return bool(scene.SaveSceneToSlicerDataBundleDirectory(fileName, None, messages))
 
     def exportNodes(self, nodeIDs, fileNames, properties, hardenTransform=False, messages=None):
@@ -190,6 +196,13 @@ class CoreIOManager(QObject):
         return True
 
     def _harden(self, source, copy):
-        toWorld = vtk.vtkGeneralTransform()
-        slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(source.GetParentTransformNode(), None, toWorld)
-        copy.ApplyTransform(toWorld)
+        """Move the copy to where the source's transforms put it; a linear transform does not resample."""
+        transformNode = source.GetParentTransformNode()
+        if transformNode.IsTransformToWorldLinear():
+            matrix = vtk.vtkMatrix4x4()
+            transformNode.GetMatrixTransformToWorld(matrix)
+            copy.ApplyTransformMatrix(matrix)
+        else:
+            toWorld = vtk.vtkGeneralTransform()
+            transformNode.GetTransformToWorld(toWorld)
+            copy.ApplyTransform(toWorld)
