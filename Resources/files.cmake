@@ -7,6 +7,7 @@ set(KPRISM_RESOURCES
   Resources/Configs/train-small.toml
   Resources/Icons/KPrismPhantom.png
   Resources/Icons/KPrismSlicer.png
+  Resources/Models/TRAINING.md
   Resources/Models/card-small.toml
   Resources/Models/kprism-small.safetensors
   Resources/Samples/KPrismPhantom.nrrd

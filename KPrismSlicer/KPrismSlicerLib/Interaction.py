@@ -263,7 +263,8 @@ class Interaction:
         self._views.forget(node)
 
     def _sceneCloses(self, _caller: Any, _event: str) -> None:
-        self._drop()
+        # without an image there is nothing to click on
+        self.setTool(NO_TOOL)
         self.outline.clear()
         self._pointer = self._sliceNode = None
 
@@ -271,8 +272,8 @@ class Interaction:
         self.markers.sync()
 
     def _modeChanged(self, node: Any, _event: str) -> None:
-        # who begins to place points wants them where he clicks
-        if self._tool != NO_TOOL and node.GetCurrentInteractionMode() == node.Place:
+        # who begins to place points or to adjust the window wants the left button for that
+        if self._tool != NO_TOOL and node.GetCurrentInteractionMode() != node.ViewTransform:
             self.setTool(NO_TOOL)
 
     def _showCursor(self) -> None:

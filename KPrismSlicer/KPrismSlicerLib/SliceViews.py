@@ -52,6 +52,11 @@ class SliceView:
         return self.node.GetLayoutGridRows() * self.node.GetLayoutGridColumns() == 1
 
     @property
+    def isInLayout(self) -> bool:
+        """Whether the layout has a place for the view now; those of former layouts are kept out of sight."""
+        return bool(self.node.IsMappedInLayout())
+
+    @property
     def renderer(self) -> Any:
         """The renderer of the slice, or None while the view has none."""
         return self.widget.renderWindow().GetRenderers().GetFirstRenderer()

@@ -110,12 +110,14 @@ def test_taking_a_tool_ends_slicers_placing(an_interaction):
     assert node.GetCurrentInteractionMode() == node.ViewTransform
 
 
-def test_placing_in_slicer_puts_the_tool_down(an_interaction):
+@pytest.mark.parametrize("name", ["Place", "AdjustWindowLevel"])
+def test_another_use_of_the_left_button_puts_the_tool_down(an_interaction, name):
     node = slicer.mrmlScene.GetNodeByID("vtkMRMLInteractionNodeSingleton")
-    node.SetCurrentInteractionMode(node.Place)
+    wanted = getattr(node, name)
+    node.SetCurrentInteractionMode(wanted)
     mode, tool = node.GetCurrentInteractionMode(), an_interaction.tool
     node.SetCurrentInteractionMode(node.ViewTransform)
-    assert (mode, tool) == (node.Place, "none")
+    assert (mode, tool) == (wanted, "none")
 
 
 # the view that keys and buttons are about
@@ -191,8 +193,15 @@ def test_cleanup_leaves_the_logic(an_interaction, a_logic):
     assert a_logic.listeners == []
 
 
+def test_closing_the_scene_puts_the_tool_down(mouse, an_interaction, a_logic, mark):
+    slicer.mrmlScene.Clear(0)
+    mouse.clickPixel("Red", mark)
+    assert (an_interaction.tool, a_logic.asked) == ("none", [])
+
+
 def test_after_the_scene_was_closed_clicks_work(mouse, an_interaction, a_logic, layout_manager, mark):
     slicer.mrmlScene.Clear(0)
+    an_interaction.setTool("positive")
     assert observers(layout_manager) == len(EVENTS)
     mouse.clickPixel("Red", mark)
     assert len(a_logic.asked) == 1
