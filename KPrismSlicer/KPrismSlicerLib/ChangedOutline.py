@@ -55,8 +55,7 @@ class ChangedOutline:
         if not lines:
             return
         for view in self._views():
-            # views of other layouts exist too, hidden
-            if view.renderer is not None and view.isSingle and view.node.IsMappedInLayout():
+            if view.renderer is not None and view.isSingle and view.isInLayout:
                 self._drawn.append(_DrawnOutline(view, result.plane, lines))
         self._timer.start()
 
