@@ -108,7 +108,10 @@ def demo(
         print(f"  {names:<34}{content}")
     if window and has_window():
         print("The same in the panel of the Slicer module:", flush=True)
-        run_window("showcase", str(folder.resolve()), *(["--stay"] if has_display() else []))
+        code = run_window("showcase", str(folder.resolve()), *(["--stay"] if has_display() else []))
+        if code != 0:
+            print("The panel's part of the demo failed; --no-window leaves it out.")
+            raise typer.Exit(code)
 
 
 def run(folder: Path, model: Model, seed: int) -> Demo:

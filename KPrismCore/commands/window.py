@@ -58,7 +58,7 @@ def screenshots(
 
 
 def latency(
-    clicks: Annotated[int, typer.Option(min=3, help="Number of clicks.")] = 20,
+    clicks: Annotated[int, typer.Option(min=3, max=60, help="Number of clicks.")] = 20,
 ) -> None:
     """Measure the time from mouse release to the mask on screen, and the network's part of it."""
     raise typer.Exit(run_window("latency", str(clicks)))

@@ -32,6 +32,8 @@ Commands:
   info       describe a checkpoint
   export     make a checkpoint of a training run
   bench      measure speed
+  latency    measure a click in the panel, from mouse release to the mask
+  screenshots  take the pictures of the README
   test       run all tests; arguments go to pytest (test -k geometry)
   setup      only make the environment
   diagnose   print versions, devices and free space for a problem report

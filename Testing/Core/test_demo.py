@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from KPrismCore.commands.demo import FILES, demo, own_folder
+from KPrismCore.commands.window import has_window, run_window
 from KPrismCore.errors import OutputFileError
 from KPrismCore.predictor import Predictor, load_model
 from KPrismCore.session import AnnotationSession
@@ -36,7 +38,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def results(data: Path, model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("demo") / "kprism-demo"
-    done = CliRunner().invoke(APP, ["--out", str(folder), "--model", str(model), "--device", "cpu"])
+    done = CliRunner().invoke(
+        APP, ["--out", str(folder), "--model", str(model), "--device", "cpu", "--no-window"]
+    )
     assert done.exit_code == 0, done.output
     return folder
 
@@ -101,3 +105,22 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OutputFileError):
         own_folder(tmp_path / "file" / "out")
+
+
+@pytest.mark.slow
+def test_the_demos_window_leaves_its_picture(tmp_path, monkeypatch):
+    if not has_window():
+        pytest.skip("this Python has no packages for the window")
+    # with a display the window would stay open
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    assert run_window("showcase", str(tmp_path)) == 0
+    assert (tmp_path / "demo-window.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_window_that_fails_ends_the_demo_with_its_code(tmp_path, monkeypatch):
+    monkeypatch.setattr("KPrismCore.commands.demo.load_model", lambda *_: None)
+    monkeypatch.setattr("KPrismCore.commands.demo.run", lambda *_: SimpleNamespace(table=""))
+    monkeypatch.setattr("KPrismCore.commands.demo.has_window", lambda: True)
+    monkeypatch.setattr("KPrismCore.commands.demo.run_window", lambda *_: 3)
+    assert CliRunner().invoke(APP, ["--out", str(tmp_path / "out")]).exit_code == 3
