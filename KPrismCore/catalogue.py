@@ -16,7 +16,7 @@ from pathlib import Path
 from KPrismCore.class_table import ClassEntry, broken, entry_from_row
 from KPrismCore.errors import InputFileError, UnknownClassError
 
-__all__ = ["Catalogue", "ClassEntry", "load_catalogue"]
+__all__ = ["Catalogue", "ClassEntry", "load_catalogue", "modality_key"]
 
 # likeness (difflib) from which on a misspelt word counts as meant
 _FUZZY_CUTOFF = 0.7
@@ -107,8 +107,8 @@ class Catalogue:
 
     def classes_for_modality(self, modality: str | None) -> tuple[ClassEntry, ...]:
         """Return the trained classes seen in a modality (CT, MRI, DICOM's DX); all of them for None or ''."""
-        wanted = _modality_key(modality or "")
-        return tuple(e for e in self.trained if not wanted or wanted in map(_modality_key, e.modality))
+        wanted = modality_key(modality or "")
+        return tuple(e for e in self.trained if not wanted or wanted in map(modality_key, e.modality))
 
     def to_list(self) -> list[dict[str, str]]:
         """Return one dictionary of strings per class, with the columns of the class file, ready for JSON."""
@@ -163,7 +163,8 @@ def _key(text: str) -> str:
     return "".join(_words(text))
 
 
-def _modality_key(text: str) -> str:
+def modality_key(text: str) -> str:
+    """Return what is equal for all names of a modality: MR and MRI, X-ray and DICOM's DX."""
     key = _key(text)
     return _MODALITIES.get(key, key)
 

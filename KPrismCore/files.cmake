@@ -2,11 +2,13 @@
 set(KPRISM_CORE_SCRIPTS
   KPrismCore/__init__.py
   KPrismCore/__main__.py
+  KPrismCore/abilities.py
   KPrismCore/atomic.py
   KPrismCore/cache.py
   KPrismCore/catalogue.py
   KPrismCore/checkpoint.py
   KPrismCore/class_table.py
+  KPrismCore/commands/ability_tables.py
   KPrismCore/commands/bench.py
   KPrismCore/commands/checkpoints.py
   KPrismCore/commands/console.py
@@ -22,6 +24,7 @@ set(KPRISM_CORE_SCRIPTS
   KPrismCore/commands/window.py
   KPrismCore/device.py
   KPrismCore/dicom.py
+  KPrismCore/doubts.py
   KPrismCore/errors.py
   KPrismCore/evaluation/benchmark.py
   KPrismCore/evaluation/cases.py

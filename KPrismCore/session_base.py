@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from KPrismCore.doubts import Phrase
 from KPrismCore.errors import GeometryError, PromptError
 from KPrismCore.geometry import VolumeGeometry
 from KPrismCore.history import DEFAULT_HISTORY_BYTES, Act, Delta, History
@@ -210,9 +211,10 @@ class SessionBase:
             float(np.count_nonzero(self.segment(segment).voxels)) * self.volume.geometry.voxel_volume / 1000
         )
 
-    def warnings(self, segment: str | None = None) -> tuple[str, ...]:
-        """Sentences on what makes the results of a segment's class on this volume doubtful."""
-        return self.engine.warnings(self.segment(segment).state.class_name)
+    def doubt(self, segment: str | None = None) -> Phrase | None:
+        """What speaks most against trusting the results of a segment's prompts; None for nothing."""
+        state = self.segment(segment).state
+        return self.engine.doubt(state.class_name, any(one.enabled for one in state.references))
 
     def export(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> WrittenSegmentation:
         """Write all segments; the ending chooses the format, errors as `labelmaps.write_segmentation`."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from KPrismCore.abilities import read_abilities
 from KPrismCore.cache import ByteCache
 from KPrismCore.catalogue import ClassEntry
+from KPrismCore.doubts import Asked, Phrase, find_doubt
 from KPrismCore.errors import PromptError
 from KPrismCore.network.prompts import ReferenceFeatures
 from KPrismCore.predictor import Features, Prediction, Predictor
@@ -20,8 +22,6 @@ from KPrismCore.session_state import plane_key
 from KPrismCore.slices import Plane
 from KPrismCore.volumes import Volume
 
-# a class below this on the validation images is not to be relied on
-RELIABLE_DICE = 0.7
 DEFAULT_CACHE_BYTES = 512 << 20
 _REFERENCE_BYTES = 128 << 20
 _REFERENCE_SETS = 16 << 20
@@ -123,21 +123,11 @@ class SliceEngine:
         )
         return hounsfield or volume.array is self.volume.array
 
-    def warnings(self, class_name: str | None = None) -> tuple[str, ...]:
-        """What makes results doubtful: a modality or a class that the model does not know well."""
-        model, modality = self.predictor.model, self.volume.modality
-        entry, found = self.entry(class_name), []
-        if modality is None:
-            found.append(
-                "The modality is unknown; if the image is a CT, say so, as CT is windowed differently."
-            )
-        elif modality != "rgb" and not model.catalogue.classes_for_modality(modality):
-            found.append(f"The model was not trained on {modality}; expect poor results.")
-        elif entry and modality != "rgb" and entry not in model.catalogue.classes_for_modality(modality):
-            found.append(f"'{entry.name}' was trained on {', '.join(entry.modality)} and not on {modality}.")
-        if entry:
-            found += _doubts(model.card.metrics, entry.name)
-        return tuple(found)
+    def doubt(self, class_name: str | None = None, has_references: bool = False) -> Phrase | None:
+        """What speaks most against trusting results on this image with these prompts; None for nothing."""
+        model = self.predictor.model
+        asked = Asked(self.volume.modality, self.entry(class_name), has_references)
+        return find_doubt(read_abilities(model.card.metrics), model.catalogue, asked, model.card.modalities)
 
     def _shown(self, references: Sequence[Reference], value_range: Range) -> ReferenceFeatures:
         """The references encoded; the same object for the same set, on which the predictor's speed relies."""
@@ -170,21 +160,6 @@ class SliceEngine:
 def nothing_to_go_by() -> PromptError:
     """Make the error for a slice without any prompt."""
     return PromptError("There is nothing to go by.", "Choose a class, add a reference, or click.")
-
-
-def _doubts(metrics: Any, name: str) -> list[str]:
-    """What the figures on a model card, from `evaluate`, say against a class."""
-    classes = metrics.get("classes") if isinstance(metrics, Mapping) else None
-    measured = classes.get(name) if isinstance(classes, Mapping) else None
-    if not isinstance(measured, Mapping) or not isinstance(measured.get("dice"), (int, float)):
-        return [f"The quality of '{name}' has not been measured."]
-    score, cases = measured["dice"], measured.get("cases", 0)
-    if score >= RELIABLE_DICE:
-        return []
-    return [
-        f"From its name alone '{name}' reached a Dice of only {score:.2f} on {cases} validation images: "
-        "check it, add examples or click."
-    ]
 
 
 def _reference_bytes(features: ReferenceFeatures) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,7 +10,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from KPrismCore.abilities import FIGURE_TABLES, Abilities, read_abilities
+from KPrismCore.catalogue import Catalogue
 from KPrismCore.checkpoint import read_checkpoint, save_checkpoint
+from KPrismCore.commands.ability_tables import in_words, print_abilities
 from KPrismCore.errors import OutputFileError
 
 
@@ -33,7 +37,7 @@ def convert(
 
 
 def info(file: Annotated[Path, typer.Argument(help="A checkpoint: .safetensors or official .pth.")]) -> None:
-    """Describe a checkpoint: network, classes, preprocessing, data, licence, metrics."""
+    """Describe a checkpoint: what it can do, network, classes, preprocessing, data, licence, metrics."""
     checkpoint = read_checkpoint(file)
     network = checkpoint.build()
     console = Console()
@@ -53,18 +57,28 @@ def info(file: Annotated[Path, typer.Argument(help="A checkpoint: .safetensors o
             console.print(f"[bold]{title}:[/] {text}")
     for note in checkpoint.notes:
         console.print(f"[bold]Note:[/] {note}")
+    abilities = read_abilities(card.metrics)
+    print_abilities(console, abilities)
     console.print(_facts("Network", checkpoint.config.to_dict()))
     console.print(_facts("Preprocessing", checkpoint.preprocessing.to_dict()))
-    for title, values in (("Training", card.training), ("Metrics", card.metrics)):
+    # what was printed in words; older cards have a mere number of sets
+    told = [name for name in FIGURE_TABLES if isinstance(card.metrics.get(name), Mapping)]
+    plain = {name: value for name, value in card.metrics.items() if name not in told}
+    for title, values in (("Training", card.training), ("Metrics", plain)):
         if values:
             console.print(_facts(title, dict(values)))
-    table = Table("index", "class", "modality", "SNOMED CT", title="Classes")
-    for entry in checkpoint.catalogue.trained:
-        code = entry.terminology.type
-        table.add_row(str(entry.index), entry.name, ", ".join(entry.modality), f"{code.value} {code.meaning}")
-    console.print(table)
+    console.print(_classes(checkpoint.catalogue, abilities))
     for item in card.data:
         console.print("Data: " + ", ".join(f"{value}" for value in item.values() if value))
+
+
+def _classes(catalogue: Catalogue, abilities: Abilities) -> Table:
+    table = Table("index", "class", "modality", "by name alone", "SNOMED CT", title="Classes")
+    for entry in catalogue.trained:
+        code, score = entry.terminology.type, abilities.class_named(entry.name)
+        modality = ", ".join(entry.modality)
+        table.add_row(str(entry.index), entry.name, modality, in_words(score), f"{code.value} {code.meaning}")
+    return table
 
 
 def _facts(title: str, values: dict[str, Any]) -> Table:

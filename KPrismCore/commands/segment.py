@@ -128,7 +128,8 @@ def run(request: Request, model: Model) -> WrittenSegmentation:
     session = _session(request, Predictor(model, say))
     clicks = [session.locate(click.ijk, click.positive) for click in request.clicks]
     planes = _planes(request, session, clicks)
-    _say_once([*model.notes, *(text for one in session.segments for text in session.warnings(one))], "Note: ")
+    doubts = [doubt.text() for doubt in map(session.doubt, session.segments) if doubt is not None]
+    _say_once([*model.notes, *doubts], "Note: ")
     confidence: list[float] = []
     with _progress() as bar:
         task = bar.add_task("", total=len(planes) * len(session.segments) + len(clicks))

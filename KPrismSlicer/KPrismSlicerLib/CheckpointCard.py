@@ -12,6 +12,8 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
+from KPrismCore.abilities import read_abilities
+from KPrismCore.doubts import best_and_worst
 from KPrismCore.errors import CheckpointError
 
 _PREFIX = "kprism."
@@ -31,6 +33,7 @@ class CheckpointCard:
         licence, intendedUse, limits, description: in the words of its makers.
         data: one line for each data set.
         notes: what the reader should know beyond the makers' words.
+        measured: sentences on where it did best and worst.
     """
 
     name: str
@@ -42,6 +45,7 @@ class CheckpointCard:
     description: str = ""
     data: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    measured: tuple[str, ...] = ()
 
     def toHtml(self) -> str:
         """The card as rich text, what matters most first."""
@@ -49,6 +53,7 @@ class CheckpointCard:
         data = _("Training data ({count} sets)").format(count=len(self.data))
         parts = [
             (_("Intended use"), _paragraph(self.intendedUse)),
+            (_("Measured"), _list(self.measured or (_("Not measured by modality."),))),
             (classes, _paragraph(", ".join(self.classes))),
             (_("Modalities"), _paragraph(", ".join(self.modalities))),
             (_("Licence"), _paragraph(self.licence)),
@@ -91,6 +96,7 @@ def cardOf(card: Mapping[str, Any], classes: Sequence[str], name: str = "") -> C
         str(card.get("limits", "")),
         str(card.get("description", "")),
         tuple(_dataLine(one) for one in card.get("data", ())),
+        measured=tuple(one.text(_) for one in best_and_worst(read_abilities(card.get("metrics")))),
     )
 
 

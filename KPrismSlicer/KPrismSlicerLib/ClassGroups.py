@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from KPrismCore.catalogue import ClassEntry
+from KPrismCore.catalogue import ClassEntry, modality_key
 
 BY_REGION, BY_MODALITY = "region", "modality"
-# names of one thing, in class files and in DICOM
-_SAME = {"mri": "mr", "x-ray": "xray", "cr": "xray", "dx": "xray", "rg": "xray", "ultrasound": "us"}
 
 
 @dataclass(frozen=True)
@@ -53,15 +49,10 @@ def groupClasses(entries: Sequence[ClassEntry], by: str, modality: str | None) -
 
 def suits(entry: ClassEntry, modality: str | None) -> bool:
     """Whether a class was trained on images of a modality; True where that is not known."""
-    return not modality or _key(modality) in map(_key, entry.modality)
+    return not modality or modality_key(modality) in map(modality_key, entry.modality)
 
 
 def _fits(title: str, members: Sequence[ClassEntry], by: str, modality: str | None) -> bool:
     if by == BY_MODALITY:
-        return not modality or _key(title) == _key(modality)
+        return not modality or modality_key(title) == modality_key(modality)
     return any(suits(entry, modality) for entry in members)
-
-
-def _key(modality: str) -> str:
-    plain = modality.casefold().strip()
-    return _SAME.get(plain, plain)

@@ -67,7 +67,7 @@ class ModelPanel:
         ui.modelProgress.visible = loading
         ui.loadButton.enabled = not loading
         ui.loadButton.text = _("&Load") if model.status in ("none", "loading") else _("Re&load")
-        warnings = (*model.warnings, *self._context.logic.warnings())
+        warnings = [text for text in (*model.warnings, self._context.logic.doubt()) if text]
         ui.warningText.text = "\n".join(dict.fromkeys(warnings))
         ui.warningBox.visible = bool(warnings)
         if ui.modelDetailsButton.checked:

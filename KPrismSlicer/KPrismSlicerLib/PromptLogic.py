@@ -68,10 +68,13 @@ class PromptLogic(CaseLogic):
         """The classes (`ClassEntry`) of the network that fit a text, best first; none without a network."""
         return self._model.catalogue.search(text) if self._model.catalogue is not None else []
 
-    def warnings(self) -> tuple[str, ...]:
-        """Sentences on what makes results on this image, for this class, doubtful."""
+    def doubt(self) -> str:
+        """The sentence on what speaks most against trusting results on this image, with these prompts."""
         session = self.session
-        return session.engine.warnings(self.className) if session is not None else ()
+        if session is None:
+            return ""
+        found = session.engine.doubt(self.className, any(one.enabled for one in self.references()))
+        return found.text(_) if found is not None else ""
 
     # references
 

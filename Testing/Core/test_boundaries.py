@@ -24,7 +24,19 @@ EXTRA_PLACES = {"training", "evaluation", "commands", "__main__", "simulate"}
 
 # A module may import what stands on its own line or above.
 LAYERS = (
-    {"errors", "atomic", "prompts", "geometry", "volumes", "slices", "letterbox", "preprocess", "catalogue"},
+    {
+        "errors",
+        "atomic",
+        "prompts",
+        "geometry",
+        "volumes",
+        "slices",
+        "letterbox",
+        "preprocess",
+        "catalogue",
+        "abilities",
+        "doubts",
+    },
     {"network"},
     {"checkpoint"},
     {"predictor"},

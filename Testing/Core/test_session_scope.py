@@ -70,42 +70,25 @@ def test_encoded_slices_keep_to_their_memory(predictor):
 
 
 def test_what_an_unknown_modality_means_is_said(predictor):
-    assert "modality is unknown" in AnnotationSession(predictor, random_volume(None)).engine.warnings()[0]
+    assert "modality is unknown" in AnnotationSession(predictor, random_volume(None)).engine.doubt().text()
 
 
-def test_a_modality_the_model_has_not_seen_is_said(predictor):
-    assert "not trained on PT" in AnnotationSession(predictor, random_volume("PT")).engine.warnings()[0]
-
-
-def test_a_class_not_trained_on_the_modality_is_said(session):
+def test_a_segment_is_doubted_for_its_own_class(session):
     session.set_class("liver")
-    assert "'liver' was trained on CT and not on MR" in session.warnings()[0]
+    (first,) = session.segments
+    second = session.new_segment(class_name="aorta")
+    assert "'liver' was trained on CT and not on MR" in session.doubt(first).text()
+    assert "'liver'" not in session.doubt(second.identifier).text()
 
 
-def test_a_class_without_figures_is_said(session):
-    session.set_class("aorta")
-    assert session.warnings() == ("The quality of 'aorta' has not been measured.",)
-
-
-def measured(session: AnnotationSession, **classes: dict) -> tuple[str, ...]:
-    model = session.engine.predictor.model
-    model.card = replace(model.card, metrics={"classes": classes})
-    session.set_class("aorta")
-    return session.warnings()
-
-
-def test_a_class_that_did_badly_is_said(session):
-    warnings = measured(session, aorta={"dice": 0.31, "cases": 9})
-    assert "'aorta' reached a Dice of only 0.31 on 9 validation images" in warnings[0]
-
-
-def test_a_class_that_did_well_is_not_warned_of(session):
-    assert measured(session, aorta={"dice": 0.91, "cases": 9}) == ()
-
-
-@pytest.mark.parametrize("figures", [{}, {"dice": None}, 0.9])
-def test_figures_that_say_nothing_count_as_not_measured(session, figures):
-    assert "has not been measured" in measured(session, aorta=figures)[0]
+def test_only_references_that_take_part_are_judged(session, predictor):
+    figures = {"cases": 8, "dice_5": 0.9, "reference": 0.2}
+    predictor.model.card = replace(predictor.model.card, metrics={"modalities": {"MR": figures}})
+    volume = random_volume()
+    session.add_reference(volume, volume.array > 300, [session.plane(2)])
+    assert "one example" in session.doubt().text()
+    session.enable_reference(0, False)
+    assert session.doubt() is None
 
 
 # how far

@@ -41,7 +41,7 @@ class RecordingLogic:
         self.shownReferences: list[Any] = []
         self.shownClicks: tuple[Any, ...] = ()
         self.origins: dict[int, Any] = {}
-        self.shownWarnings: tuple[str, ...] = ()
+        self.shownDoubt = ""
         self.slice, self.slices, self.accepted = 4, 10, False
         self.busy = False
         for name in ACTS:
@@ -103,8 +103,8 @@ class RecordingLogic:
     def classes(self, text: str = "") -> list[Any]:
         return self.model.catalogue.search(text) if self.model.catalogue is not None else []
 
-    def warnings(self) -> tuple[str, ...]:
-        return self.shownWarnings
+    def doubt(self) -> str:
+        return self.shownDoubt
 
     def acts(self, *names: str) -> list[tuple[str, tuple[Any, ...]]]:
         """The recorded calls of these names."""

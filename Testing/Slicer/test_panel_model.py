@@ -67,6 +67,23 @@ def test_what_a_card_says_is_no_markup(host, tmp_path):
     assert "a &amp; b" in text
 
 
+def test_a_card_names_the_best_and_the_worst_modality(host, tmp_path):
+    figures = {
+        name: {"cases": 5, "dice_5": dice} for name, dice in (("X-ray", 0.93), ("MR", 0.6), ("US", 0.4))
+    }
+    card = json.dumps({"metrics": {"modalities": figures}})
+    path = a_file_with_head(tmp_path, json.dumps({"__metadata__": {"kprism.card": card}}).encode())
+    text = readCard(path).toHtml()
+    assert "After five clicks best on X-ray (Dice 0.93), worst on ultrasound (Dice 0.40)." in text
+
+
+@pytest.mark.parametrize("metrics", [{}, {"sets": 31}, "none", None])
+def test_a_card_without_figures_says_so(host, tmp_path, metrics):
+    card = json.dumps({"metrics": metrics})
+    path = a_file_with_head(tmp_path, json.dumps({"__metadata__": {"kprism.card": card}}).encode())
+    assert "Not measured by modality." in readCard(path).toHtml()
+
+
 def test_an_official_checkpoint_says_that_it_has_no_card(host, tmp_path):
     path = tmp_path / "model.pth"
     path.write_bytes(b"PK")
@@ -123,7 +140,7 @@ def test_what_is_wrong_with_a_file_is_shown_in_place_of_its_card(a_panel):
 
 
 def test_a_warning_of_the_logic_is_shown(a_panel, a_case, a_logic):
-    a_logic.shownWarnings = ("The model was not trained on US; expect poor results.",)
+    a_logic.shownDoubt = "The model was not trained on US; expect poor results."
     a_logic.tell(CaseChanged())
     assert a_panel.ui.warningBox.visible
     assert "not trained on US" in a_panel.ui.warningText.text
