@@ -289,7 +289,9 @@ def test_a_conversion_to_another_kind_of_file_is_refused(file, tmp_path):
     assert not (tmp_path / "new.pth").exists()
 
 
-@pytest.mark.parametrize("words", ["liver", "small", "a note", "MIT", "made up", "quantise", "dice"])
+@pytest.mark.parametrize(
+    "words", ["liver", "small", "a note", "MIT", "made up", "quantise", "dice", "By modality: not measured"]
+)
 def test_info_tells(file, words, monkeypatch):
     monkeypatch.setattr(checkpoints, "Console", lambda: Console(width=200))
     assert words in run(checkpoints.info, file).output

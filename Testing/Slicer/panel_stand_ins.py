@@ -21,6 +21,8 @@ import qt  # noqa: E402
 from KPrismSlicerLib.Events import ModelState  # noqa: E402
 from KPrismSlicerLib.Paths import resourcePath  # noqa: E402
 
+# a mark that no text of the source has
+MARK = "\u00a4"
 ACTS = (
     "accept", "addReferencesFromItem", "addSliceAsReference", "cancel", "clearSlice", "enableReference",
     "loadModel", "moveReference", "newSegment", "newSegmentation", "predictRange", "predictSlice",
@@ -163,3 +165,31 @@ def ready_environment() -> Any:
 def press(widget: Any, key: Any, modifier: Any = None) -> None:
     """Press and release a key on a widget."""
     qt.QTest.keyClick(widget, key, qt.Qt.NoModifier if modifier is None else modifier)
+
+
+def finish(host: Any, panel: Any) -> None:
+    """Let the panel's own timer bring everything to an end; for a panel on the real logic."""
+    host.processEvents(0.02)
+    host.waitUntil(lambda: not panel._context.logic.busy, 20)
+    host.processEvents(0.05)
+
+
+def choose_class(host: Any, panel: Any, text: str) -> None:
+    """Choose the first class that fits a text."""
+    picker = panel.what.picker
+    picker.combo.showPopup()
+    picker.searchField.text = text
+    picker.searchField.returnPressed.emit()
+    finish(host, panel)
+
+
+def contrast(one: Any, other: Any) -> float:
+    """Contrast of two colours, 1 to 21, as WCAG defines it."""
+    darker, lighter = sorted(map(_luminance, (one, other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def _luminance(colour: Any) -> float:
+    parts = [part / 255 for part in (colour.red(), colour.green(), colour.blue())]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

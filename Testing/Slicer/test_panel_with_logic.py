@@ -9,6 +9,7 @@ import slicer
 from KPrismSlicerLib.Interaction import Interaction
 from KPrismSlicerLib.Logic import AnnotationLogic
 from logic_samples import SlowPredictor, add_image, scene_mask
+from panel_stand_ins import choose_class, finish
 from SlicerHost import dialogs
 
 an_environment, a_panel = panel_fixtures.an_environment, panel_fixtures.a_panel
@@ -50,21 +51,6 @@ def volume_centre(volume):
     bounds = [0.0] * 6
     volume.GetRASBounds(bounds)
     return [(bounds[2 * n] + bounds[2 * n + 1]) / 2 for n in range(3)]
-
-
-def finish(host, a_panel):
-    """Let the panel's own timer bring everything to an end."""
-    host.processEvents(0.02)
-    host.waitUntil(lambda: not a_panel._context.logic.busy, 20)
-    host.processEvents(0.05)
-
-
-def choose_class(host, a_panel, text):
-    picker = a_panel.what.picker
-    picker.combo.showPopup()
-    picker.searchField.text = text
-    picker.searchField.returnPressed.emit()
-    finish(host, a_panel)
 
 
 @pytest.fixture
