@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Column, Table
 
@@ -42,8 +43,14 @@ def print_abilities(console: Console, abilities: Abilities) -> None:
             table.add_row(row.name, str(row.cases), *_cells(row))
         console.print(table)
     if abilities.sets:
-        set_name = Column("set", no_wrap=True)
-        table = Table(set_name, "modality", "cases", *_COLUMNS.values(), title="By image set, worst first")
+        # as narrow as it gets, and rather broken than cut
+        columns: list[Column | str] = [
+            Column("set", overflow="fold"),
+            "modality",
+            "cases",
+            *_COLUMNS.values(),
+        ]
+        table = Table(*columns, title="By image set, worst first", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
         for row in abilities.sets:
             table.add_row(row.name, row.modality, str(row.cases), *_cells(row))
         console.print(table)
