@@ -23,6 +23,7 @@ from torch import Tensor
 
 from KPrismCore.atomic import atomic_path
 from KPrismCore.catalogue import Catalogue, load_catalogue
+from KPrismCore.decision import HALF
 from KPrismCore.errors import CheckpointError, InputFileError
 from KPrismCore.network.authors import from_authors
 from KPrismCore.network.config import AUTHORS, KPrismConfig
@@ -63,7 +64,10 @@ class ModelCard:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Weights in our names, and all that is needed to use them."""
+    """Weights in our names, and all that is needed to use them.
+
+    `lowest_threshold` says how a probability becomes a mask; see `decision.decide`.
+    """
 
     config: KPrismConfig
     weights: Mapping[str, Tensor]
@@ -71,6 +75,7 @@ class Checkpoint:
     preprocessing: Preprocessing
     card: ModelCard
     notes: tuple[str, ...] = ()
+    lowest_threshold: float = HALF
 
     def build(self) -> KPrism:
         """The network with these weights, in evaluation mode.
@@ -124,6 +129,7 @@ def save_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> Non
         "preprocessing": checkpoint.preprocessing.to_dict(),
         "card": asdict(checkpoint.card),
         "notes": list(checkpoint.notes),
+        "lowest_threshold": checkpoint.lowest_threshold,
     }
     metadata = {_PREFIX + name: json.dumps(value, ensure_ascii=False) for name, value in described.items()}
     weights = {name: value.detach().cpu().contiguous() for name, value in checkpoint.weights.items()}
@@ -198,6 +204,7 @@ def _described(file: Path, weights: Mapping[str, Tensor], metadata: Mapping[str,
             preprocessing=Preprocessing.from_dict(values.get("preprocessing", {})),
             card=ModelCard.from_dict(values.get("card", {})),
             notes=tuple(values.get("notes", ())),
+            lowest_threshold=float(values.get("lowest_threshold", HALF)),
         )
     except (AttributeError, TypeError, ValueError, InputFileError) as error:
         raise CheckpointError(f"The description in {file} is damaged ({error}).", "Copy it again.") from error

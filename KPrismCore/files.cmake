@@ -22,6 +22,7 @@ set(KPRISM_CORE_SCRIPTS
   KPrismCore/commands/train.py
   KPrismCore/commands/verify.py
   KPrismCore/commands/window.py
+  KPrismCore/decision.py
   KPrismCore/device.py
   KPrismCore/dicom.py
   KPrismCore/doubts.py

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from KPrismCore.catalogue import Catalogue
 from KPrismCore.checkpoint import Checkpoint, ModelCard, read_checkpoint
+from KPrismCore.decision import HALF, confidence, decide
 from KPrismCore.device import choose_device, is_out_of_memory, measured_threads
 from KPrismCore.errors import (
     CheckpointError,
@@ -46,6 +47,7 @@ class Model:
     preprocessing: Preprocessing
     card: ModelCard
     notes: tuple[str, ...] = ()
+    lowest_threshold: float = HALF
 
     @property
     def input_size(self) -> int:
@@ -127,8 +129,9 @@ def model_of(checkpoint: Checkpoint, device: torch.device) -> Model:
         device = torch.device("cpu")
         network.to(device)
     return Model(
-        network, device, checkpoint.catalogue, checkpoint.preprocessing, checkpoint.card, tuple(notes)
-    )
+        network, device, checkpoint.catalogue, checkpoint.preprocessing, checkpoint.card, tuple(notes),
+        checkpoint.lowest_threshold,
+    )  # fmt: skip
 
 
 def _find(name_or_path: str | os.PathLike[str]) -> Path:
@@ -256,7 +259,7 @@ class Predictor:
 
     def _prediction(self, letterbox: Letterbox, square: Tensor) -> Prediction:
         probability = letterbox.restore(square)[0, 0].numpy()
-        mask = probability > 0.5
+        mask = decide(probability, self.model.lowest_threshold)
         return Prediction(mask, probability, confidence(mask, probability), square)
 
     def _prepare(
@@ -349,13 +352,6 @@ class Predictor:
             torch.autocast("cuda", torch.bfloat16, enabled=cuda and torch.cuda.is_bf16_supported()),
         ):
             return compute()
-
-
-def confidence(mask: NDArray[np.bool_], probability: NDArray[np.float32]) -> float:
-    """Dice of a mask with its probabilities; for an empty mask, one minus the largest probability."""
-    if not mask.any():
-        return float(1 - probability.max())
-    return float(2 * probability[mask].sum() / (probability.sum() + mask.sum()))
 
 
 def _require_image(image: NDArray[Any]) -> None:

@@ -36,7 +36,7 @@ def train(
     if (out / STATE_NAME).exists() and not resume:
         raise OutputFileError(f"{out} holds a training run.", "Add --resume, or name another folder.")
     classes = read_classes(RESOURCES / "Classes" / settings.classes) if settings.classes else {}
-    trainer = Trainer(settings, read_packs(data, settings.input_size), classes, out, _device(device))
+    trainer = Trainer(settings, read_packs(data, settings.kept_size), classes, out, _device(device))
     if resume and trainer.state_path.exists():
         trainer.resume()
     trainer.run(minutes)

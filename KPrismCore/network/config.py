@@ -14,8 +14,9 @@ class KPrismConfig:
     """Sizes and switches of the network; the defaults are the paper's full network (43.3 M parameters).
 
     Channels are listed from stride 1 (full resolution) to the coarsest stage; `strides` are the
-    decoder's levels from coarse to fine. The four switches at the end are the paper's ablations
-    (Tables 5 and 7). `authors_rules` keeps the behaviour of the authors' code that their
+    decoder's levels from coarse to fine. `encoder_blocks` counts the residual blocks of each stage; those
+    beyond the first, ours, follow the stage's attention. The four switches at the end are the paper's
+    ablations (Tables 5 and 7). `authors_rules` keeps the behaviour of the authors' code that their
     checkpoints were trained with; our own checkpoints follow the paper instead.
     """
 
@@ -23,6 +24,7 @@ class KPrismConfig:
     encoder_channels: tuple[int, ...] = (48, 48, 96, 192, 384)
     stem_blocks: int = 2
     encoder_attention: tuple[bool, ...] = (True, True, True, True)
+    encoder_blocks: tuple[int, ...] = (1, 1, 1, 1)
     encoder_heads: int = 4
     attention_grid: int = 8
     prompt_channels: tuple[int, ...] = (256, 256, 256, 256)
@@ -70,6 +72,10 @@ class KPrismConfig:
                 "width and heads",
             ),
             (len(self.encoder_attention) == len(available), "encoder_attention needs one entry per stage"),
+            (
+                len(self.encoder_blocks) == len(available) and min(self.encoder_blocks) >= 1,
+                "encoder_blocks needs one entry of at least one per stage",
+            ),
             (
                 len(self.prompt_channels) >= len(bin(max(self.strides))) - 3,
                 "prompt_channels do not reach the strides",

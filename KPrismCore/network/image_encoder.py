@@ -26,6 +26,8 @@ class ImageEncoder(nn.Module):
             blocks: list[nn.Module] = [BasicBlock(channels[index], channels[index + 1], 2)]
             if attention:
                 blocks.append(TransBlock(channels[index + 1], config.encoder_heads, config.attention_grid))
+            more = config.encoder_blocks[index] - 1
+            blocks += [BasicBlock(channels[index + 1], channels[index + 1]) for _ in range(more)]
             stages.append(nn.Sequential(*blocks))
         self.stages = nn.ModuleList(stages)
 

@@ -23,6 +23,7 @@ from monai.transforms import (
     RandShiftIntensityd,
 )
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 MIN_MASK_PIXELS = 12
@@ -111,3 +112,34 @@ def to_tensors(image: NDArray[Any], mask: NDArray[Any], style: Style) -> tuple[T
     picture = torch.from_numpy(np.ascontiguousarray(channels, dtype=np.float32) / np.float32(255))
     target = torch.from_numpy(np.ascontiguousarray(mask[None, rows, columns], dtype=np.float32))
     return (1.0 - picture if style.invert else picture), target
+
+
+def fit(
+    image: NDArray[Any], mask: NDArray[np.bool_], size: int, rng: np.random.Generator, *, crop: bool
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Return image and mask as squares of `size`: reduced, or cut out around a random pixel of the target.
+
+    A target that reducing would nearly erase is cut out in any case.
+
+    Args:
+        image: uint8 L x L or L x L x 3, L at least `size`.
+        mask: bool L x L, not empty.
+        size: edge of the result in pixels.
+        rng: source of the place.
+        crop: cut out rather than reduce.
+    """
+    if len(mask) == size:
+        return image, mask
+    if not crop:
+        small = _reduced(mask.astype(np.uint8) * 255, size) >= 128  # at least half of a pixel is covered
+        if small.sum() >= MIN_MASK_PIXELS:
+            return _reduced(image, size), small
+    rows, columns = np.nonzero(mask)
+    chosen, last = int(rng.integers(len(rows))), len(mask) - size
+    top, left = (int(np.clip(place[chosen] - rng.integers(size), 0, last)) for place in (rows, columns))
+    window = np.s_[top : top + size, left : left + size]
+    return image[window], mask[window]
+
+
+def _reduced(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    return np.asarray(Image.fromarray(pixels).resize((size, size), Image.Resampling.BOX))

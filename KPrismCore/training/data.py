@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from KPrismCore.errors import TrainingDataError
-from KPrismCore.training.augment import Augmenter, draw_style
+from KPrismCore.training.augment import Augmenter, draw_style, fit
 from KPrismCore.training.packs import MIN_TARGET_PIXELS, ImageSet, Pixels, Sample
 from KPrismCore.training.settings import MODES, TrainingSettings
 from KPrismCore.training.synthetic import MIN_PIXELS, draw_task
@@ -268,12 +268,14 @@ class BatchStream(Dataset[Batch]):
         synthetic = mode in ("references", "clicks") and rng.random() < settings.synthetic_probability
         part = mode == "clicks" and rng.random() < settings.component_probability
         task = self._sampler.draw(
-            rng, mode, references, synthetic=synthetic, part=part, size=settings.input_size
+            rng, mode, references, synthetic=synthetic, part=part, size=settings.kept_size
         )
         class_mode = task.class_index > 0
         style = draw_style(rng, task.modality, class_mode=class_mode, strength=settings.augmentation)
         augment = self._augment_classes if class_mode else self._augment
-        pairs = [augment(image, mask, style, rng) for image, mask in (task.query, *task.references)]
+        crop = mode == "clicks" and rng.random() < settings.crop_probability
+        fitted = (fit(*pair, settings.input_size, rng, crop=crop) for pair in (task.query, *task.references))
+        pairs = [augment(image, mask, style, rng) for image, mask in fitted]
         images, masks = (torch.stack(tensors) for tensors in zip(*pairs, strict=True))
         return task.class_index, (images, masks)
 

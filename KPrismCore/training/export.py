@@ -13,6 +13,7 @@ from torch import Tensor
 
 from KPrismCore.catalogue import Catalogue, load_catalogue
 from KPrismCore.checkpoint import Checkpoint, ModelCard, save_checkpoint
+from KPrismCore.decision import LOWEST_THRESHOLD
 from KPrismCore.errors import CheckpointError, InputFileError, OutputFileError
 from KPrismCore.network.config import KPrismConfig
 from KPrismCore.network.kprism import KPrism
@@ -78,6 +79,7 @@ def run_checkpoint(run: Path, card: ModelCard, metrics: Mapping[str, Any] | None
         catalogue=load_catalogue(CLASSES / settings.classes) if settings.classes else Catalogue(()),
         preprocessing=Preprocessing(),
         card=card,
+        lowest_threshold=LOWEST_THRESHOLD,
     )
 
 

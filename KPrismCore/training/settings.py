@@ -18,7 +18,9 @@ class TrainingSettings:
 
     Probabilities of modes are given in the order of `MODES` and need not sum to 1;
     those of passes (decoder passes with gradient) and references are for 1, 2, 3, ... and sum to 1.
-    A set (or class) is drawn with the root of its number of images, taken within the bounds;
+    A set (or class) is drawn with the root of its number of images, taken within the bounds.
+    Images are kept at `image_size` (0: the network's `input_size`); where that is larger, a sample is
+    reduced to the network's size, or, with `crop_probability` in click mode, cut out around its target.
     `augmentation` multiplies the probability of every random change of an image.
     Source of the paper's values: paper section 4.1; spec sections 16 and 19.
     """
@@ -26,6 +28,8 @@ class TrainingSettings:
     name: str = "small"
     seed: int = 1
     input_size: int = 256
+    image_size: int = 0
+    crop_probability: float = 0.0
     batch_size: int = 8
     steps: int = 10_000
     learning_rate: float = 1e-3
@@ -60,6 +64,11 @@ class TrainingSettings:
     validate_steps: int = 1000
     validation_images_per_set: int = 2
     network: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def kept_size(self) -> int:
+        """Edge of the squares that images are kept as."""
+        return self.image_size or self.input_size
 
     def to_plain(self) -> dict[str, Any]:
         """Return the settings as numbers, strings, lists and dicts, fit for a state file."""
@@ -113,10 +122,16 @@ def _check(settings: TrainingSettings) -> None:
     for bounds in (settings.set_size_bounds, settings.class_size_bounds):
         if len(bounds) != 2 or not 0 < bounds[0] <= bounds[1]:
             raise ValueError("size bounds are two positive numbers, the smaller first")
-    if not 0 <= settings.augmentation <= 2:
-        raise ValueError("augmentation is between 0 and 2")
+    if settings.kept_size < settings.input_size:
+        raise ValueError("image_size is at least input_size")
+    _check_shares(settings)
     if settings.precision not in ("float32", "bfloat16"):
         raise ValueError("precision is float32 or bfloat16")
+
+
+def _check_shares(settings: TrainingSettings) -> None:
+    if not 0 <= settings.augmentation <= 2 or not 0 <= settings.crop_probability <= 1:
+        raise ValueError("augmentation is between 0 and 2, crop_probability between 0 and 1")
 
 
 def _frozen(value: Any) -> Any:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from KPrismCore.network.kprism import KPrism
-from KPrismCore.training.augment import Style, to_tensors
+from KPrismCore.training.augment import Style, fit, to_tensors
 from KPrismCore.training.data import Batch, Classes, Pair, Source, TaskSampler
 from KPrismCore.training.losses import upsample
 from KPrismCore.training.packs import ImageSet
@@ -64,9 +64,8 @@ class QuickValidation:
             source = sources[int(rng.integers(len(sources)))]
             name = validation[source.set_index].name
             for member in _spread(rng, source, settings.validation_images_per_set):
-                self._class_cases.append(
-                    _Case(f"{index}:{name}", held.pair(source, member), class_index=index)
-                )
+                query = fit(*held.pair(source, member), settings.input_size, rng, crop=False)
+                self._class_cases.append(_Case(f"{index}:{name}", query, class_index=index))
 
     def _add_set(
         self,
@@ -82,7 +81,11 @@ class QuickValidation:
             examples = known.source(source.set_index, source.labels)
             if examples.members:
                 reference = known.pair(examples, int(rng.choice(examples.members)))
-                self._cases.append(_Case(image_set.name, held.pair(source, member), reference))
+                query, reference = (
+                    fit(*pair, self._settings.input_size, rng, crop=False)
+                    for pair in (held.pair(source, member), reference)
+                )
+                self._cases.append(_Case(image_set.name, query, reference))
 
     @torch.no_grad()
     def run(self, model: KPrism, device: torch.device) -> dict[str, dict[str, float]]:
