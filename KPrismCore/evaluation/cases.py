@@ -7,9 +7,10 @@ import io
 import json
 import zipfile
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,7 @@ class EvaluationSet:
             self.labels = {int(number): str(name) for number, name in meta["labels"].items()}
             self.modality = str(meta["modality"])
             self.name = path.parent.name
+            self.everyone = everyone
             self._subjects = [str(subject) for subject in self._fields["subject"]]
             self._volumes = str(self._fields["kind"]) == "volumes"
             whole = ImageSet(self.name, self.modality, self.labels, tuple(self._stand_ins()))
@@ -105,18 +107,59 @@ class EvaluationSet:
     def reference(self, case: Case) -> tuple[Pixels, NDArray[np.bool_]] | None:
         """An image of another subject, and where the case's label is on it; None where there is none.
 
-        Always the same one for a case; of a volume, the slice with the same number in the row of slices
-        through the three planes, so that planes agree.
+        Always the same one for a case: the first of `references`.
         """
+        return next(iter(self.references(case, 1)), None)
+
+    def references(self, case: Case, count: int, number: int = 0) -> list[tuple[Pixels, NDArray[np.bool_]]]:
+        """So many different references of a case, none of its own subject; fewer where there are fewer.
+
+        Always the same row of references for a case: every other subject once before any comes twice. Of a volume,
+        the slice with the same number in the row of slices through the three planes, so that planes agree.
+
+        Args:
+            case: what they are for.
+            count: how many.
+            number: of the draw; each takes the next `count` of the row, so that draws do not overlap.
+        """
+        return list(islice(self._row_of_references(case), number * count, (number + 1) * count))
+
+    def spacing(self, case: Case) -> tuple[float, float] | None:
+        """Millimetres between rows and columns, or None where the pack does not tell.
+
+        Slices of a volume are cut in all three planes; for them only equal spacings are told.
+        """
+        known = self._fields.get("spacing")
+        steps = [] if known is None else [float(step) for step in known[case.entry]]
+        if len(steps) < 2 or not all(np.isfinite(step) and step > 0 for step in steps):
+            return None
+        if self._volumes and len(set(steps)) > 1:
+            return None
+        return steps[0], steps[1]
+
+    def _row_of_references(self, case: Case) -> Iterator[tuple[Pixels, NDArray[np.bool_]]]:
         others = [entry for entry in self._known if self._subjects[entry] != case.subject]
+        used: set[str] = set()
+        postponed = []
         for entry in sorted(others, key=lambda entry: _hash(f"{case.identity}>{entry}")):
-            pairs = self.slices(entry)
-            number = case.slice_index if self._volumes else 0
-            if number < len(pairs):
-                image, mask = pairs[number]
-                if np.count_nonzero(mask == case.label) >= MIN_TARGET_PIXELS:
-                    return image, mask == case.label
-        return None
+            if self._subjects[entry] in used:
+                postponed.append(entry)
+                continue
+            pair = self._labelled(case, entry)
+            if pair is not None:
+                used.add(self._subjects[entry])
+                yield pair
+        yield from (pair for pair in (self._labelled(case, entry) for entry in postponed) if pair is not None)
+
+    def _labelled(self, case: Case, entry: int) -> tuple[Pixels, NDArray[np.bool_]] | None:
+        """The entry's image and where the case's label is on it; None where it is not."""
+        pairs = self.slices(entry)
+        number = case.slice_index if self._volumes else 0
+        if number >= len(pairs):
+            return None
+        image, mask = pairs[number]
+        enough = np.count_nonzero(mask == case.label) >= MIN_TARGET_PIXELS
+        return (image, mask == case.label) if enough else None
 
     def _stand_ins(self) -> Iterable[Sample]:
         """Samples without pixels, which is all that the split looks at; named by their number."""
