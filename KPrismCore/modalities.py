@@ -1,4 +1,4 @@
-"""The groups of modalities that figures and warnings are given for, from the free text of image sets and DICOM."""
+"""The groups of modalities that figures and warnings are given for, from free text or DICOM's codes."""
 
 from __future__ import annotations
 

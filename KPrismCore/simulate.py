@@ -86,12 +86,12 @@ def human_click(
 ) -> SimulatedClick | None:
     """Return the click of an imperfect person, or None where nothing is wrong or the person sees nothing.
 
-    Which error: any connected one, the chance in proportion to its size, so that large errors come first but not
-    always. An error smaller than 2 % of the object is overlooked every other time (not before the first click):
-    no click in this round, though the mask is not right, and perhaps one in the next. Where: about the centre that `next_click` takes, with a
-    normal error of about a third of the region's depth; in one of seven clicks anywhere on the region's
-    border. A click always lies on the error it answers: a hand that slips off is taken to the nearest
-    of its pixels. Arguments and result are those of `next_click`.
+    Which error: any connected one, the chance in proportion to its size, so that large errors come first
+    but not always. An error smaller than 2 % of the object is overlooked every other time (not before the
+    first click): no click in this round, though the mask is not right, and perhaps one in the next. Where:
+    about the centre that `next_click` takes, with a normal error of about a third of the region's depth; in
+    one of seven clicks anywhere on the region's border. A click always lies on the error it answers: a hand
+    that slips off is taken to the nearest of its pixels. Arguments and result are those of `next_click`.
     """
     found = _any_error(prediction, target, rng)
     if found is None:

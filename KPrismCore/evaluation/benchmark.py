@@ -23,7 +23,7 @@ from KPrismCore.evaluation.clicks import ClickSeries, Segment, click_series, rep
 from KPrismCore.evaluation.model_scores import ModelScores, seed_of
 from KPrismCore.evaluation.opened import OpenImage
 from KPrismCore.evaluation.peers import PEERS, Peer
-from KPrismCore.evaluation.protocol import MODEL, OWN, PREVIOUS, SAME, Protocol, Record
+from KPrismCore.evaluation.protocol import MODEL, PREVIOUS, SAME, Protocol, Record
 from KPrismCore.predictor import Predictor
 from KPrismCore.prompts import Click
 
@@ -56,13 +56,19 @@ class Benchmark:
     @property
     def checkpoint(self) -> str:
         """First 16 hexadecimal digits of the SHA-256 of the weights."""
-        return self._models[MODEL].weights
+        return self.checkpoints[MODEL]
+
+    @property
+    def checkpoints(self) -> dict[str, str]:
+        """The same for the network and the previous checkpoint, by method."""
+        return {method: scores.weights for method, scores in self._models.items()}
 
     def records(self, image_set: EvaluationSet, case: Case, done: Done) -> Iterator[Record]:
         """Yield the records of one case, each plain values for JSON with a key of its own.
 
-        First the parts of the network, then those of the previous checkpoint, then for each kind of clicks one
-        record per peer. (key, identity) is the same for the same measurement and differs for any two others.
+        First the parts of the network, then those of the previous checkpoint, then for each kind of clicks
+        one record per peer. (key, identity) is the same for the same measurement and differs for any two
+        others.
 
         Args:
             image_set: the case's set.

@@ -5,7 +5,6 @@ Expected calibration error: Naeini et al. 2015, Guo et al. 2017, here of the for
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,8 +37,9 @@ class Reliability:
 def pixel_bins(probability: NDArray[Any], mask: Mask, truth: Mask) -> list[list[float]]:
     """Per cell: share of the pixels, and their shares times mean probability and times share of the object.
 
-    Only the box around mask and truth is looked at, widened by a tenth of its sides and at least 4 pixels: far from
-    the object nearly every pixel is background and said to be, which would make every model look calibrated.
+    Only the box around mask and truth is looked at, widened by a tenth of its sides and at least 4 pixels:
+    far from the object nearly every pixel is background and said to be, which would make every model look
+    calibrated.
 
     Args:
         probability: (H, W), 0 to 1.
@@ -66,14 +66,11 @@ def binned(said: NDArray[Any], true: NDArray[Any]) -> list[list[float]]:
     return [[round(float(value) / max(1, len(values)), 6) for value in row] for row in sums]
 
 
-def reliability(parts: Iterable[Sequence[Sequence[float]]]) -> Reliability | None:
-    """The mean of the results of `binned`, each weighing the same; None where there is none."""
-    stacked = np.asarray(list(parts), dtype=np.float64)
-    if stacked.size == 0:
-        return None
-    weight, said, true = stacked.mean(0)
+def reliability(cells: NDArray[np.float64]) -> Reliability:
+    """What a mean of results of `binned` says, (3, BINS)."""
+    weight, said, true = cells
     filled = np.where(weight > 0, weight, 1)
-    return Reliability(weight / max(weight.sum(), 1e-12), said / filled, true / filled)
+    return Reliability(weight / max(float(weight.sum()), 1e-12), said / filled, true / filled)
 
 
 def _box(mask: Mask) -> tuple[slice, slice]:

@@ -114,8 +114,9 @@ class EvaluationSet:
     def references(self, case: Case, count: int, number: int = 0) -> list[tuple[Pixels, NDArray[np.bool_]]]:
         """So many different references of a case, none of its own subject; fewer where there are fewer.
 
-        Always the same row of references for a case: every other subject once before any comes twice. Of a volume,
-        the slice with the same number in the row of slices through the three planes, so that planes agree.
+        Always the same row of references for a case: every other subject once before any comes twice. Of a
+        volume, the slice with the same number in the row of slices through the three planes, so that planes
+        agree.
 
         Args:
             case: what they are for.

@@ -21,8 +21,8 @@ Rule = Callable[[Mask, Mask, np.random.Generator], SimulatedClick | None]
 class ClickSeries:
     """A robot's work on one case: Dice and IoU after each click, and the clicks.
 
-    Where the rule gives no click the scores of the last mask are repeated: with the paper's rule, since the mask
-    has no error left.
+    Where the rule gives no click the scores of the last mask are repeated: with the paper's rule, since the
+    mask has no error left.
     """
 
     dice: list[float] = field(default_factory=list)

@@ -49,8 +49,8 @@ class Gates:
 def watched_gates(network: KPrism) -> Iterator[Gates]:
     """Gather the gates of all predictions inside the block; results stay the same.
 
-    Gates of pixels count per pixel, gates of prompt tokens per token. Networks with a single expert, which have
-    nothing to choose, and without tokens give none.
+    Gates of pixels count per pixel, gates of prompt tokens per token. Networks with a single expert, which
+    have nothing to choose, and without tokens give none.
     """
     gates, hooks = Gates(), []
     for layer, module in enumerate(network.layers):

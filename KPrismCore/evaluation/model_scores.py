@@ -160,9 +160,7 @@ class ModelScores:
         """Mode 3 with the clicks of an imperfect person."""
         image, truth = image_set.pixels(case)
         opened = OpenImage(self.predictor, image)
-        series = click_series(
-            opened.clicking(), truth, self.protocol.clicks, seed_of(case), rule=human_click
-        )
+        series = click_series(opened.clicking(), truth, self.protocol.clicks, seed_of(case), rule=human_click)
         return {"noisy": series.dice, "noisy_clicks": len(series.clicks)}
 
     def class_name(self, case: Case) -> str | None:

@@ -37,6 +37,9 @@ class GrowCut:
 
     Seeds are those of the random walker: discs at the clicks, background along the image's border.
 
+    The values are the best of 12 tried on 34 training images, one of each set, none of a validation subject
+    (Dice after one and after five own clicks).
+
     Args:
         side: longer side in pixels that the image is shrunk to.
         sigma: Gaussian smoothing in pixels of the shrunk image.

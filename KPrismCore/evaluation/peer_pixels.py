@@ -1,4 +1,4 @@
-"""What the classical methods share: a shrunk image, the clicks on it, and the way back to the image's size."""
+"""What the classical methods share: a shrunk image, the clicks on it, and the way back to full size."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ def seeds_on(
     """Seeds for methods that need some of both kinds: `OBJECT`, `BACKGROUND`, and 0 for what is to be found.
 
     Clicks are small discs. The image's border is background, except near a positive click: with no
-    background at all everything would be object, and with it next to negative clicks the random walker's Dice after
-    five clicks was better as well.
+    background at all everything would be object, and with it next to negative clicks the random walker's
+    Dice after five clicks was better as well.
     """
     seeds = np.zeros(grid, dtype=np.int64)
     seeds[[0, -1]] = seeds[:, [0, -1]] = BACKGROUND

@@ -1,4 +1,4 @@
-"""Regions that grow from the positive clicks over like pixels, and are cut by the negative ones (SimpleITK)."""
+"""Regions that grow from positive clicks over like pixels and are cut by the negative ones (SimpleITK)."""
 
 from __future__ import annotations
 
@@ -56,11 +56,11 @@ class RegionGrowing:
 class ConnectedThreshold:
     """Connected threshold (SimpleITK) from every positive click, cut by the negative ones.
 
-    A region takes what hangs together with the click and is as bright (for colour: of the same colour) up to a
-    fixed tolerance. Holes and negative clicks: as `RegionGrowing`.
+    A region takes what hangs together with the click and is as bright (for colour: of the same colour) up
+    to a fixed tolerance. Holes and negative clicks: as `RegionGrowing`.
 
-    The tolerance is the best of 9 tried on 34 training images, one of each set, none of a validation subject (Dice
-    after one and after five own clicks).
+    The tolerance is the best of 9 tried on 34 training images, one of each set, none of a validation
+    subject (Dice after one and after five own clicks).
 
     Args:
         side: longer side in pixels that the image is shrunk to.
@@ -84,7 +84,7 @@ class ConnectedThreshold:
 def _grown_from_clicks(
     image: NDArray[Any], clicks: Sequence[Click], side: int, sigma: float, grow: _Grow
 ) -> NDArray[np.bool_]:
-    """The union of what grows from the positive clicks, its holes filled, without what is nearer to negative ones."""
+    """What grows from the positive clicks, holes filled, without what is nearer to negative ones."""
     grid = shrunk_size(image, side)
     places = places_on(clicks, image.shape, grid)
     positive = [(row, column) for row, column, wanted in places if wanted]

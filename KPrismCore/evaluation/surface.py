@@ -41,9 +41,9 @@ def surface_scores(
 ) -> SurfaceScores:
     """Compare the outlines of two masks.
 
-    An empty mask has no outline. Where one of the two is empty, the distances count as the diagonal of the image,
-    which is the worst that can be, and surface Dice as 0: leaving such cases out would reward a method
-    for its worst failures. Where both are empty all is perfect.
+    An empty mask has no outline. Where one of the two is empty, the distances count as the diagonal of the
+    image, which is the worst that can be, and surface Dice as 0: leaving such cases out would reward a
+    method for its worst failures. Where both are empty all is perfect.
 
     Args:
         mask: (H, W).
