@@ -141,13 +141,13 @@ NOISY = (
 # by mode: distances in each unit, and what has none
 OUTLINES = {
     mode: (
-        Measure(f"HD95 {mode} [pixels]", _close(mode, "hd95", "pixels"), 1),
-        Measure(f"ASD {mode} [pixels]", _close(mode, "asd", "pixels"), 2),
-        Measure(f"HD95 {mode} [mm]", _close(mode, "hd95", "mm"), 1),
-        Measure(f"ASD {mode} [mm]", _close(mode, "asd", "mm"), 2),
-        Measure(f"surface Dice {mode}", _close(mode, "surface_dice")),
+        Measure(f"HD95, {name} [pixels]", _close(mode, "hd95", "pixels"), 1),
+        Measure(f"ASD, {name} [pixels]", _close(mode, "asd", "pixels"), 2),
+        Measure(f"HD95, {name} [mm]", _close(mode, "hd95", "mm"), 1),
+        Measure(f"ASD, {name} [mm]", _close(mode, "asd", "mm"), 2),
+        Measure(f"surface Dice, {name}", _close(mode, "surface_dice")),
     )
-    for mode in CLOSE
+    for mode, name in CLOSE.items()
 }
 MODEL_MEASURES = (
     *HEADLINE, *REFINED, *OVERLAP, *SHOTS, *EXEMPLARS, *NOISY,

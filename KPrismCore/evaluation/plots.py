@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,21 +20,27 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#
 _MARKS = "osD^vP*X"
 
 
-def curves_plot(curves: Mapping[str, Sequence[Figure]]) -> bytes:
+def curves_plot(curves: Mapping[str, Sequence[Figure]], others: Collection[str] = ()) -> bytes:
     """Mean Dice against the number of clicks, with bands for the intervals.
 
     Args:
         curves: by name, figures after 0, 1, 2, ... clicks.
+        others: those that are not the network's; dashed, with hollow marks and fainter bands.
     """
-    canvas, ax = _canvas(8.5, 5)
-    for number, (name, figures) in enumerate(curves.items()):
+    canvas, ax = _canvas(9.5, 5.5)
+    numbers = {False: 0, True: 0}
+    for name, figures in curves.items():
+        other = name in others
+        colour, mark = (cycle[numbers[other] % len(cycle)] for cycle in (_COLOURS, _MARKS))
+        numbers[other] += 1
         clicks = list(range(len(figures)))
-        colour, mark = _COLOURS[number % len(_COLOURS)], _MARKS[number % len(_MARKS)]
         ax.plot(
-            clicks, [figure.mean for figure in figures], color=colour, marker=mark, markersize=4, label=name
-        )
+            clicks, [figure.mean for figure in figures], color=colour, marker=mark, markersize=5, label=name,
+            linestyle="--" if other else "-", linewidth=1.1 if other else 1.8,
+            markerfacecolor="white" if other else colour,
+        )  # fmt: skip
         ends = [figure.low for figure in figures], [figure.high for figure in figures]
-        ax.fill_between(clicks, *ends, color=colour, alpha=0.12, linewidth=0)
+        ax.fill_between(clicks, *ends, color=colour, alpha=0.05 if other else 0.14, linewidth=0)
     last = max((len(figures) - 1 for figures in curves.values()), default=1)
     ax.set(xlabel="clicks", ylabel="mean Dice over sets", ylim=(0, 1), xlim=(-0.2, last + 0.2))
     ax.set_xticks(range(last + 1))
@@ -91,7 +97,7 @@ def reliability_plot(
     left, right = canvas.subplots(1, 2)
     if cases:
         said, true = zip(*cases, strict=True)
-        right.scatter(said, true, s=8, color="#999999", alpha=0.5, linewidths=0, label="single masks")
+        right.scatter(said, true, s=14, color="#999999", alpha=0.5, linewidths=0, label="single masks")
     sides = (left, pixels, "probability", "share of the object"), (right, masks, "confidence", "mean Dice")
     for ax, lines, said_name, true_name in sides:
         ax.plot([0, 1], [0, 1], color="black", linewidth=0.8, linestyle=":", label="perfect")
@@ -119,7 +125,7 @@ def dots_plot(rows: Mapping[str, Mapping[str, Figure]], label: str, *, zero: boo
         zero: whether the axis shows differences, with a line at 0, or values from 0 to 1.
     """
     series = list(dict.fromkeys(name for figures in rows.values() for name in figures))
-    canvas, ax = _canvas(8.5, 1.4 + max(0.16 * len(series), 0.3) * len(rows))
+    canvas, ax = _canvas(8.5, 1.2 + max(0.14 * len(series), 0.22) * len(rows))
     for number, name in enumerate(series):
         shift = (number - (len(series) - 1) / 2) * 0.7 / max(1, len(series))
         places = [(place, figures[name]) for place, figures in enumerate(rows.values()) if name in figures]
@@ -131,8 +137,10 @@ def dots_plot(rows: Mapping[str, Mapping[str, Figure]], label: str, *, zero: boo
             marker=_MARKS[number % len(_MARKS)], markersize=4, linewidth=1,
             color=_COLOURS[number % len(_COLOURS)], label=name,
         )  # fmt: skip
+    for place in range(0, len(rows), 2):
+        ax.axhspan(place - 0.5, place + 0.5, color="#000000", alpha=0.05, linewidth=0)
     ax.set_yticks(range(len(rows)), list(rows), fontsize=8)
-    ax.set_ylim(len(rows) - 0.4, -0.6)
+    ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.set_xlabel(label)
     ax.grid(axis="x", alpha=0.3)
     if zero:

@@ -26,6 +26,15 @@ from KPrismCore.evaluation.results import Results
 from KPrismCore.evaluation.summary import document, write_tables
 
 TITLE = "Evaluation"
+# the names of `Protocol`, for people
+WORDS = {
+    "limit": "cases",
+    "refinements": "clicks after a first mask",
+    "peer_clicks": "clicks for the peers",
+    "shots": "references given together",
+    "exemplars": "single references tried one by one",
+    "noisy": "an imperfect person's clicks too",
+}
 HOW = (
     "A case is one label on one image, at the image's own size; Dice and IoU from 0 to 1, 1 is perfect. "
     "Dice(k): after k clicks of the robot user, who clicks on the centre of the largest error. NoC90, "
@@ -56,7 +65,7 @@ def write_report(folder: Path, results: Results, sheet: bytes | None = None) -> 
 
 def sections(results: Results, sheet: bytes | None = None) -> list[Section]:
     """The report; what was not measured is left out."""
-    facts = Grid(("", ""), [(name, str(value)) for name, value in results.facts.items()])
+    facts = Grid(("", ""), [(WORDS.get(name, name), str(value)) for name, value in results.facts.items()])
     found = [
         Section("What was measured", HOW, [facts]),
         means_section(results),

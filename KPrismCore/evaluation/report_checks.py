@@ -11,6 +11,8 @@ from KPrismCore.evaluation.plots import dots_plot, experts_plot, reliability_plo
 from KPrismCore.evaluation.protocol import MODEL, PREVIOUS
 from KPrismCore.evaluation.results import COMPARED, Results
 
+NO_DICE = ("worse after 5", "exemplar std")
+
 
 def previous_sections(results: Results) -> Iterable[Section]:
     """Differences from another checkpoint, case by case."""
@@ -28,8 +30,12 @@ def previous_sections(results: Results) -> Iterable[Section]:
             text = format_figure(change, measure.digits, interval=True, signed=True)
             rows.append([measure.name, *pair, text, str(change.cases), _verdict(change)])
     header = ("measure", MODEL, PREVIOUS, "difference", "cases", "")
-    dice = {m.name: m for m in COMPARED if m.digits == 3 and m.name in results.differences}
-    shown = {name: {"difference": results.differences[name]} for name in dice}
+    # those that are Dice, so that one axis serves all
+    shown = {
+        measure.name: {"difference": results.differences[measure.name]}
+        for measure in COMPARED
+        if measure.name in results.differences and "NoC" not in measure.name and measure.name not in NO_DICE
+    }
     note = (
         "Paired: each case's figure minus its figure with the previous checkpoint; mean over the sets, 95 % "
         "interval."
@@ -57,7 +63,7 @@ def calibration_sections(results: Results) -> Iterable[Section]:
         "mode",
         "pixel error (ECE)",
         "confidence error (ECE)",
-        "mean |confidence - Dice|",
+        "mean distance of confidence from Dice",
         "correlation",
         "cases",
     )

@@ -100,7 +100,8 @@ def convergence_section(results: Results) -> Section:
         "clicks.",
     )
     grids = [Grid(("clicks", *(str(count) for count in counts)), rows)] if rows else []
-    picture = Picture("convergence.png", "Mean Dice against clicks", curves_plot(results.curves))
+    others = [name for name in results.curves if not name.startswith("Mode")]
+    picture = Picture("convergence.png", "Mean Dice against clicks", curves_plot(results.curves, others))
     return Section("Convergence", text, grids, [picture] if rows else [])
 
 
@@ -145,12 +146,13 @@ def noisy_sections(results: Results) -> Iterable[Section]:
 
 
 def peers_section(results: Results) -> Section:
-    names = [name for name in methods(results.table) if name != MODEL]
-    rows = []
-    for method in names:
-        for group, columns in results.table.items():
-            figures = {measure: columns.get((method, measure.name)) for measure in CLICK_MEASURES}
-            if group != MEAN and any(figures.values()):
-                rows.append([f"{method}: {group}", *(format_figure(f, m.digits) for m, f in figures.items())])
-    header = ("method and set", *(measure.name for measure in CLICK_MEASURES))
-    return Section("Other methods, every set", PEERS, [Grid(header, rows)] if rows else [])
+    """Every method on every set: one table per measure."""
+    names = methods(results.table)
+    grids = []
+    for measure in CLICK_MEASURES[:3]:
+        rows = [
+            [group, *(format_figure(columns.get((name, measure.name)), measure.digits) for name in names)]
+            for group, columns in results.table.items()
+        ]
+        grids.append(Grid((measure.name, *names), rows, frozenset({MEAN})))
+    return Section("Other methods, every set", PEERS, grids if len(names) > 1 else [])

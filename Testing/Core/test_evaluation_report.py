@@ -84,8 +84,8 @@ def test_millimetres_and_pixels_are_never_averaged_together():
             record("b", "s", [], unit="pixels", details=details),
         ]
     )
-    assert found[MEAN][MODEL, "HD95 class [mm]"].cases == 1
-    assert found[MEAN][MODEL, "surface Dice class"].cases == 2
+    assert found[MEAN][MODEL, "HD95, Mode 1: class [mm]"].cases == 1
+    assert found[MEAN][MODEL, "surface Dice, Mode 1: class"].cases == 2
 
 
 def test_differences_are_paired_by_case():

@@ -64,3 +64,11 @@ def test_two_empty_masks_are_perfect():
 def test_masks_of_other_shapes_are_not_compared():
     with pytest.raises(ValueError, match="pixels"):
         surface_scores(MASK, TRUTH[:9])
+
+
+def test_both_directions_count():
+    # to the row of three: 0; back from it: 0, 1, 2, whose 95th percentile is 1.9
+    mask, truth = EMPTY.copy(), EMPTY.copy()
+    mask[5, 5] = truth[5, 5:8] = True
+    for scores in (surface_scores(mask, truth), surface_scores(truth, mask)):
+        assert (scores.hd95, scores.mean) == pytest.approx((1.9, 3 / 4))
