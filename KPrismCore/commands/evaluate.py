@@ -61,7 +61,7 @@ def evaluate(
     report.html.
     """
     console = Console()
-    protocol = _protocol(limit, peers, fast=fast, full=full)
+    protocol = replace(_protocol(limit, peers, fast=fast, full=full), everyone=all_subjects)
     loaded = load_model(model, device)
     other = load_model(previous, device) if previous else None
     if threads > 0:

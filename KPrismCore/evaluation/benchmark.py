@@ -78,7 +78,7 @@ class Benchmark:
         places: list[Any] = []
         for method, scores in self._models.items():
             for part, measure in scores.parts().items():
-                key = _key(method, image_set.everyone, *scores.key(part))
+                key = _key(method, *scores.key(part))
                 record = done.get((key, case.identity))
                 if record is None:
                     begin = time.perf_counter()

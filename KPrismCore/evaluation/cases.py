@@ -76,7 +76,6 @@ class EvaluationSet:
             self.labels = {int(number): str(name) for number, name in meta["labels"].items()}
             self.modality = str(meta["modality"])
             self.name = path.parent.name
-            self.everyone = everyone
             self._subjects = [str(subject) for subject in self._fields["subject"]]
             self._volumes = str(self._fields["kind"]) == "volumes"
             whole = ImageSet(self.name, self.modality, self.labels, tuple(self._stand_ins()))
@@ -111,31 +110,26 @@ class EvaluationSet:
         """
         return next(iter(self.references(case, 1)), None)
 
-    def references(self, case: Case, count: int, number: int = 0) -> list[tuple[Pixels, NDArray[np.bool_]]]:
-        """So many different references of a case, none of its own subject; fewer where there are fewer.
+    def references(self, case: Case, count: int) -> list[tuple[Pixels, NDArray[np.bool_]]]:
+        """Up to so many different references of a case, none of its own subject; the first is `reference`.
 
         Always the same row of references for a case: every other subject once before any comes twice. Of a
         volume, the slice with the same number in the row of slices through the three planes, so that planes
         agree.
-
-        Args:
-            case: what they are for.
-            count: how many.
-            number: of the draw; each takes the next `count` of the row, so that draws do not overlap.
         """
-        return list(islice(self._row_of_references(case), number * count, (number + 1) * count))
+        return list(islice(self._row_of_references(case), count))
 
-    def spacing(self, case: Case) -> tuple[float, float] | None:
-        """Millimetres between rows and columns, or None where the pack does not tell.
+    def spacing(self, case: Case) -> tuple[float, float]:
+        """Mm from row to row and from column to column; (1, 1) where it is not known.
 
-        Slices of a volume are cut in all three planes; for them only equal spacings are told.
+        Slices of a volume are cut in all three planes; for them only equal spacings count as known.
         """
         known = self._fields.get("spacing")
         steps = [] if known is None else [float(step) for step in known[case.entry]]
         if len(steps) < 2 or not all(np.isfinite(step) and step > 0 for step in steps):
-            return None
+            return 1.0, 1.0
         if self._volumes and len(set(steps)) > 1:
-            return None
+            return 1.0, 1.0
         return steps[0], steps[1]
 
     def _row_of_references(self, case: Case) -> Iterator[tuple[Pixels, NDArray[np.bool_]]]:

@@ -13,7 +13,7 @@ from KPrismCore.evaluation.cases import Case, EvaluationSet
 from KPrismCore.evaluation.clicks import Segment, click_series
 from KPrismCore.evaluation.experts import Weights, watched_gates
 from KPrismCore.evaluation.metrics import dice
-from KPrismCore.evaluation.opened import OpenImage, encoded, noted
+from KPrismCore.evaluation.opened import OpenImage, encoded, noted, unit_of
 from KPrismCore.evaluation.protocol import Protocol, Record
 from KPrismCore.network.kprism import KPrism
 from KPrismCore.network.prompts import ReferenceFeatures
@@ -58,9 +58,9 @@ class ModelScores:
         """All that the results of a part depend on besides the case."""
         protocol = self.protocol
         of_part: dict[str, list[Any]] = {
-            "modes": [protocol.clicks, protocol.refinements],
-            "shots": [*protocol.shots],
-            "exemplars": [protocol.exemplars],
+            "modes": [protocol.clicks, protocol.refinements, protocol.everyone],
+            "shots": [*protocol.shots, protocol.everyone],
+            "exemplars": [protocol.exemplars, protocol.everyone],
             "noisy": [protocol.clicks],
         }
         return [part, self.identity, *of_part[part]]
@@ -99,7 +99,7 @@ class ModelScores:
         with watched_gates(self.predictor.model.network) as gates:
             series = click_series(opened.clicking(), truth, self.protocol.clicks, seed_of(case), seen=seen)
         scores: Record = {
-            "size": list(truth.shape), "pixels": int(truth.sum()), "unit": "mm" if spacing else "pixels",
+            "size": list(truth.shape), "pixels": int(truth.sum()), "unit": unit_of(spacing),
             "clicks": series.dice, "iou": series.iou, "confidences": confidences,
             "places": [[int(click.y), int(click.x), click.positive] for click in series.clicks],
         }  # fmt: skip
@@ -146,7 +146,7 @@ class ModelScores:
             opened.by_reference(ReferenceFeatures.concatenate(single[:count]))
             details[f"reference_{count}"] = noted(opened.last, truth, spacing)
             shots[str(count)] = details[f"reference_{count}"]["dice"]
-        return {"shots": shots, "unit": "mm" if spacing else "pixels", "details": details}
+        return {"shots": shots, "unit": unit_of(spacing), "details": details}
 
     def _exemplars(self, image_set: EvaluationSet, case: Case) -> Record:
         """Mode 2 with one reference after another."""

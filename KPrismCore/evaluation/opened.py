@@ -73,13 +73,18 @@ def encoded(predictor: Predictor, pairs: Sequence[tuple[NDArray[Any], Mask]]) ->
     return predictor.encode_references(pairs, value_range=EIGHT_BIT)
 
 
-def noted(prediction: Prediction, truth: Mask, spacing: Spacing | None) -> dict[str, Any]:
+def unit_of(spacing: Spacing) -> str:
+    """What distances are in: "mm", or "pixels" for a spacing of (1, 1), which files that tell none have."""
+    return "pixels" if tuple(spacing) == (1.0, 1.0) else "mm"
+
+
+def noted(prediction: Prediction, truth: Mask, spacing: Spacing) -> dict[str, Any]:
     """What a record keeps of one answer besides the curve it belongs to.
 
     Args:
         prediction: for an image (H, W).
         truth: (H, W).
-        spacing: mm between rows and columns; None for distances in pixels.
+        spacing: mm between rows and columns; (1, 1) for distances in pixels.
     """
     outlines = surface_scores(prediction.mask, truth, spacing)
     return {

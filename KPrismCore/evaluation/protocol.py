@@ -24,6 +24,7 @@ class Protocol:
         shots: numbers of references given together, besides one.
         exemplars: how many single references are tried one by one, to see how much the choice matters.
         noisy: whether an imperfect person's clicks are measured too.
+        everyone: whether references are drawn from all subjects, as the cases are, or from the training's.
     """
 
     limit: int | None = 20
@@ -33,10 +34,12 @@ class Protocol:
     shots: tuple[int, ...] = (3,)
     exemplars: int = 0
     noisy: bool = False
+    everyone: bool = False
 
     def facts(self) -> dict[str, Any]:
         """The protocol in words, for the head of a report."""
         facts = asdict(self)
+        del facts["everyone"]  # the report tells the subjects in words
         facts["limit"] = "all cases" if self.limit is None else f"at most {self.limit} cases per set"
         facts["peer_clicks"] = ", ".join(self.peer_clicks) or "no peers"
         facts["shots"] = ", ".join(str(count) for count in (1, *self.shots))

@@ -37,7 +37,7 @@ class SurfaceScores:
 
 
 def surface_scores(
-    mask: Mask, truth: Mask, spacing: Spacing | None = None, tolerance: float = TOLERANCE
+    mask: Mask, truth: Mask, spacing: Spacing = (1.0, 1.0), tolerance: float = TOLERANCE
 ) -> SurfaceScores:
     """Compare the outlines of two masks.
 
@@ -48,7 +48,7 @@ def surface_scores(
     Args:
         mask: (H, W).
         truth: (H, W).
-        spacing: mm between rows and between columns; in pixels where None.
+        spacing: mm between rows and between columns; (1, 1) for distances in pixels.
         tolerance: distance that surface Dice forgives, in the same unit.
 
     Raises:
@@ -56,13 +56,12 @@ def surface_scores(
     """
     if mask.shape != truth.shape:
         raise ValueError(f"masks of {mask.shape} and {truth.shape} pixels")
-    steps = spacing or (1.0, 1.0)
     if not mask.any() or not truth.any():
-        diagonal = math.hypot(*(length * step for length, step in zip(mask.shape, steps, strict=True)))
+        diagonal = math.hypot(*(length * step for length, step in zip(mask.shape, spacing, strict=True)))
         alike = bool(mask.any() == truth.any())
         return SurfaceScores(0.0, 0.0, 1.0) if alike else SurfaceScores(diagonal, diagonal, 0.0)
     predicted, wanted = (_tensor(part) for part in _trimmed(mask, truth))
-    apart = list(steps)
+    apart = list(spacing)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         hd95 = compute_hausdorff_distance(
