@@ -67,6 +67,18 @@ def _clicks_needed(field: str, target: float) -> Callable[[Record], Value]:
     return take
 
 
+def _clicks_added(field: str, target: float) -> Callable[[Record], Value]:
+    """Clicks needed after a first mask; none where that is good enough."""
+
+    def take(record: Record) -> Value:
+        scores = record.get(field, ())
+        if len(scores) <= MAX_CLICKS:
+            return None
+        return 0.0 if scores[0] >= target else float(number_of_clicks(scores[1:], target))
+
+    return take
+
+
 def _got_worse(record: Record) -> Value:
     scores = record.get("clicks", ())
     return float(scores[4] < scores[0] - WORSE_BY) if len(scores) > 4 else None
@@ -109,12 +121,18 @@ HEADLINE = (
     Measure("Mode 2", _after("reference", 0, 0)),
     *CLICK_MEASURES,
 )
-REFINED = (
-    *(
-        Measure(f"Mode {mode} + {text}", _after(field, count, 0))
-        for mode, field in ((1, "class"), (2, "reference"))
-        for count, text in ((1, "1 click"), (5, "5 clicks"))
-    ),
+_FIRST = (("Mode 1", "class"), ("Mode 2", "reference"))
+REFINED = tuple(
+    measure
+    for mode, field in _FIRST
+    for measure in (
+        Measure(f"{mode} + 1 click", _after(field, 1, 0)),
+        Measure(f"{mode} + 5 clicks", _after(field, 5, 0)),
+        Measure(f"{mode} refine NoC90", _clicks_added(field, 0.9), 2),
+        Measure(f"{mode} refine NoC95", _clicks_added(field, 0.95), 2),
+    )
+)
+FURTHER = (
     Measure("Dice(3)", _after("clicks", 3)),
     Measure("Dice(10)", _after("clicks", 10)),
     Measure("worse after 5", _got_worse),
@@ -138,6 +156,14 @@ NOISY = (
     Measure("noisy NoC90", _clicks_needed("noisy", 0.9), 2),
     Measure("noisy NoC95", _clicks_needed("noisy", 0.95), 2),
 )
+NOISY_REFINED = tuple(
+    measure
+    for mode, field in _FIRST
+    for measure in (
+        Measure(f"noisy {mode} + 5 clicks", _after(f"noisy_{field}", 5, 0)),
+        Measure(f"noisy {mode} refine NoC90", _clicks_added(f"noisy_{field}", 0.9), 2),
+    )
+)
 # by mode: distances in each unit, and what has none
 OUTLINES = {
     mode: (
@@ -150,6 +176,6 @@ OUTLINES = {
     for mode, name in CLOSE.items()
 }
 MODEL_MEASURES = (
-    *HEADLINE, *REFINED, *OVERLAP, *SHOTS, *EXEMPLARS, *NOISY,
+    *HEADLINE, *REFINED, *FURTHER, *OVERLAP, *SHOTS, *EXEMPLARS, *NOISY, *NOISY_REFINED,
     *(measure for measures in OUTLINES.values() for measure in measures),
 )  # fmt: skip

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from KPrismCore.evaluation.cases import Case, EvaluationSet
-from KPrismCore.evaluation.clicks import Segment, click_series
+from KPrismCore.evaluation.clicks import Rule, Segment, click_series
 from KPrismCore.evaluation.experts import Weights, watched_gates
 from KPrismCore.evaluation.metrics import dice
 from KPrismCore.evaluation.opened import OpenImage, encoded, noted, unit_of
@@ -18,7 +18,7 @@ from KPrismCore.evaluation.protocol import Protocol, Record
 from KPrismCore.network.kprism import KPrism
 from KPrismCore.network.prompts import ReferenceFeatures
 from KPrismCore.predictor import MAX_REFERENCES, Predictor
-from KPrismCore.simulate import human_click
+from KPrismCore.simulate import human_click, next_click
 
 # a mask is looked at closely after so many clicks
 CLOSELY = (1, 5)
@@ -61,7 +61,7 @@ class ModelScores:
             "modes": [protocol.clicks, protocol.refinements, protocol.everyone],
             "shots": [*protocol.shots, protocol.everyone],
             "exemplars": [protocol.exemplars, protocol.everyone],
-            "noisy": [protocol.clicks],
+            "noisy": [protocol.clicks, protocol.refinements, protocol.everyone],
         }
         return [part, self.identity, *of_part[part]]
 
@@ -130,9 +130,12 @@ class ModelScores:
         references = encoded(self.predictor, [pair])
         return opened.by_reference(references), opened.clicking(None, references)
 
-    def _refined(self, segment: Segment, truth: Mask, first: Mask, case: Case) -> list[float]:
+    def _refined(
+        self, segment: Segment, truth: Mask, first: Mask, case: Case, rule: Rule = next_click
+    ) -> list[float]:
         """Dice after 0, 1, 2, ... clicks."""
-        series = click_series(segment, truth, self.protocol.refinements, seed_of(case), start=first)
+        count = self.protocol.refinements
+        series = click_series(segment, truth, count, seed_of(case), start=first, rule=rule)
         return [dice(first, truth), *series.dice]
 
     def _shots(self, image_set: EvaluationSet, case: Case) -> Record:
@@ -157,11 +160,17 @@ class ModelScores:
         return {"exemplars": [dice(mask, truth) for mask in masks]}
 
     def _noisy(self, image_set: EvaluationSet, case: Case) -> Record:
-        """Mode 3 with the clicks of an imperfect person."""
+        """Mode 3, and Modes 1 and 2 with the clicks that refine them, with those of an imperfect person."""
         image, truth = image_set.pixels(case)
         opened = OpenImage(self.predictor, image)
-        series = click_series(opened.clicking(), truth, self.protocol.clicks, seed_of(case), rule=human_click)
-        return {"noisy": series.dice, "noisy_clicks": len(series.clicks)}
+        count, seed = self.protocol.clicks, seed_of(case)
+        series = click_series(opened.clicking(), truth, count, seed, rule=human_click)
+        scores: Record = {"noisy": series.dice, "noisy_clicks": len(series.clicks)}
+        for prompt in ("class", "reference"):
+            started = self._started(prompt, opened, image_set, case)
+            if started is not None:
+                scores[f"noisy_{prompt}"] = self._refined(started[1], truth, started[0], case, human_click)
+        return scores
 
     def class_name(self, case: Case) -> str | None:
         """The class that means exactly this label of this set, if the network was trained for one."""

@@ -10,8 +10,10 @@ from KPrismCore.evaluation.measures import (
     CLICK_MEASURES,
     CLOSE,
     EXEMPLARS,
+    FURTHER,
     HEADLINE,
     NOISY,
+    NOISY_REFINED,
     OUTLINES,
     OVERLAP,
     REFINED,
@@ -36,8 +38,10 @@ def means_section(results: Results) -> Section:
         grid_of_methods(
             "method", {name: {m: means.get((name, m.name)) for m in HEADLINE} for name in names}, HEADLINE
         ),
-        grid_of_methods("method", {MODEL: {m: means.get((MODEL, m.name)) for m in REFINED}}, REFINED),
-        grid_of_methods("method", {MODEL: {m: means.get((MODEL, m.name)) for m in OVERLAP}}, OVERLAP),
+        *(
+            grid_of_methods("method", {MODEL: {m: means.get((MODEL, m.name)) for m in part}}, part)
+            for part in (REFINED[:4], REFINED[4:], FURTHER, OVERLAP)
+        ),
     ]
     note = "'worse after 5': share of cases whose Dice(5) is more than 0.02 below Dice(1)."
     return Section("Means over the sets", [note], [grid for grid in grids if grid.rows])
@@ -142,7 +146,8 @@ def noisy_sections(results: Results) -> Iterable[Section]:
             "the border of the error."
         )
         grid = grid_of_table(rows, MODEL, (*CLICK_MEASURES, *NOISY))
-        yield Section("An imperfect person's clicks", [text], [grid])
+        grids = [grid, grid_of_table(rows, MODEL, NOISY_REFINED)]
+        yield Section("An imperfect person's clicks", [text], grids)
 
 
 def peers_section(results: Results) -> Section:

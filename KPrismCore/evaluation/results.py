@@ -21,7 +21,16 @@ from KPrismCore.evaluation.figures import (
     modality_tables,
     tables,
 )
-from KPrismCore.evaluation.measures import EXEMPLARS, HEADLINE, NOISY, OUTLINES, REFINED, SHOTS
+from KPrismCore.evaluation.measures import (
+    EXEMPLARS,
+    FURTHER,
+    HEADLINE,
+    NOISY,
+    NOISY_REFINED,
+    OUTLINES,
+    REFINED,
+    SHOTS,
+)
 from KPrismCore.evaluation.protocol import MODEL, PREVIOUS, SAME, Record
 from KPrismCore.evaluation.throughput import Throughput
 
@@ -32,13 +41,9 @@ PROMPTS = {
 }
 TRUSTED = ("class", "reference", "clicks_1", "clicks_5")
 COMPARED = (
-    *HEADLINE,
-    *REFINED,
-    *SHOTS,
-    *EXEMPLARS,
-    *NOISY,
+    *HEADLINE, *REFINED, *FURTHER, *SHOTS, *EXEMPLARS, *NOISY, *NOISY_REFINED,
     *(measures[-1] for measures in OUTLINES.values()),
-)
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

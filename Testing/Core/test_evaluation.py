@@ -264,6 +264,7 @@ def test_every_part_is_a_record_of_plain_values(a_model, packs):
     }  # fmt: skip
     assert set(shots["shots"]) == {"2", "3"}
     assert len(exemplars["exemplars"]) == len(noisy["noisy"]) == 3
+    assert len(noisy["noisy_class"]) == len(noisy["noisy_reference"]) == 2
     assert exemplars["exemplars"][0] == modes["reference"][0]
 
 

@@ -17,6 +17,8 @@ from KPrismCore.commands.evaluate import evaluate
 from KPrismCore.evaluation.peers import PEERS
 from KPrismCore.evaluation.protocol import FULL, MODEL
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def a_report(tmp_path_factory) -> Path:

@@ -67,6 +67,13 @@ def test_clicks_until_095_are_counted():
     assert (found[MODEL, "NoC90"].mean, found[MODEL, "NoC95"].mean) == (2, 3)
 
 
+def test_clicks_after_a_first_mask_begin_with_none():
+    good, late = [0.91, *[0.5] * 10], [0.1, 0.2, 0.3, *[0.95] * 8]
+    found = tables([record("a", "s", [], **{"class": good, "reference": late, "noisy_class": late})])["a"]
+    names = ("Mode 1 refine NoC90", "Mode 2 refine NoC90", "Mode 2 refine NoC95", "noisy Mode 1 refine NoC90")
+    assert [found[MODEL, name].mean for name in names] == [0, 3, 3, 3]
+
+
 def test_exemplars_are_summed_up_per_case_and_averaged_per_set():
     records = [
         record("a", str(case), [], exemplars=scores) for case, scores in enumerate(([0.2, 0.6], [0.5, 0.5]))
