@@ -28,13 +28,34 @@ set(KPRISM_CORE_SCRIPTS
   KPrismCore/doubts.py
   KPrismCore/errors.py
   KPrismCore/evaluation/benchmark.py
+  KPrismCore/evaluation/calibration.py
   KPrismCore/evaluation/cases.py
+  KPrismCore/evaluation/clicks.py
+  KPrismCore/evaluation/document.py
+  KPrismCore/evaluation/experts.py
+  KPrismCore/evaluation/figures.py
+  KPrismCore/evaluation/measures.py
   KPrismCore/evaluation/metrics.py
+  KPrismCore/evaluation/model_scores.py
+  KPrismCore/evaluation/opened.py
+  KPrismCore/evaluation/peer_growcut.py
+  KPrismCore/evaluation/peer_pixels.py
+  KPrismCore/evaluation/peer_regions.py
+  KPrismCore/evaluation/peer_walker.py
   KPrismCore/evaluation/peers.py
+  KPrismCore/evaluation/plots.py
+  KPrismCore/evaluation/protocol.py
   KPrismCore/evaluation/report.py
+  KPrismCore/evaluation/report_checks.py
+  KPrismCore/evaluation/report_grids.py
+  KPrismCore/evaluation/report_scores.py
+  KPrismCore/evaluation/results.py
   KPrismCore/evaluation/sheet.py
   KPrismCore/evaluation/speed.py
   KPrismCore/evaluation/store.py
+  KPrismCore/evaluation/summary.py
+  KPrismCore/evaluation/surface.py
+  KPrismCore/evaluation/throughput.py
   KPrismCore/geometry.py
   KPrismCore/history.py
   KPrismCore/image_files.py
@@ -49,6 +70,7 @@ set(KPRISM_CORE_SCRIPTS
   KPrismCore/launcher/probe.py
   KPrismCore/launcher/run_core.py
   KPrismCore/letterbox.py
+  KPrismCore/modalities.py
   KPrismCore/network/__init__.py
   KPrismCore/network/authors.py
   KPrismCore/network/config.py

@@ -1,4 +1,4 @@
-"""`kprism.py evaluate`: measure a checkpoint, and two classical methods, on packs."""
+"""`kprism.py evaluate`: measure a checkpoint, another one beside it, and classical methods, on packs."""
 
 from __future__ import annotations
 
@@ -13,24 +13,19 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table as Grid
 
 from KPrismCore.errors import TrainingDataError
-from KPrismCore.evaluation.benchmark import FAST, MODEL, OWN, SAME, Benchmark, Protocol, Record
+from KPrismCore.evaluation.benchmark import Benchmark
 from KPrismCore.evaluation.cases import EvaluationSet, evaluation_sets
-from KPrismCore.evaluation.report import (
-    CLICK_MEASURES,
-    MEAN,
-    MODEL_MEASURES,
-    Table,
-    format_figure,
-    methods,
-    protocol_facts,
-    write_report,
-)  # fmt: skip
-from KPrismCore.evaluation.sheet import write_sheet
+from KPrismCore.evaluation.figures import MEAN, Table, format_figure, methods
+from KPrismCore.evaluation.measures import CLICK_MEASURES, HEADLINE
+from KPrismCore.evaluation.protocol import FAST, FULL, MODEL, OWN, PREVIOUS, SAME, Protocol, Record
+from KPrismCore.evaluation.report import write_report
+from KPrismCore.evaluation.results import results_of
+from KPrismCore.evaluation.sheet import draw_sheet
 from KPrismCore.evaluation.store import RecordStore
-from KPrismCore.predictor import DEFAULT_MODEL, Predictor, load_model
+from KPrismCore.evaluation.throughput import Throughput, measure_throughput
+from KPrismCore.predictor import DEFAULT_MODEL, Model, Predictor, load_model
 
 RECORDS = "records.jsonl"
-SHOWN = ("Mode 1", "Mode 2", *(measure.name for measure in CLICK_MEASURES))
 PEER_CLICKS = {"same": (SAME,), "own": (OWN,), "both": (SAME, OWN), "none": ()}
 
 
@@ -46,22 +41,32 @@ def evaluate(
         int | None, typer.Option(help="Cases per set (0: all); 20 if not given, 5 with --fast.")
     ] = None,
     sets: Annotated[str, typer.Option(help="Only these sets: a,b,c.")] = "",
-    fast: Annotated[bool, typer.Option(help="A quarter of the cases, no own clicks of the peers.")] = False,
+    fast: Annotated[
+        bool, typer.Option(help="A quarter of the cases, one click after a first mask, one reference.")
+    ] = False,
+    full: Annotated[
+        bool, typer.Option(help="Also 5 and 9 references, 10 single ones, an imperfect person's clicks.")
+    ] = False,
+    previous: Annotated[
+        str, typer.Option(help="Another model, measured on the same cases and on the same clicks.")
+    ] = "",
     peers: Annotated[str | None, typer.Option(help="Clicks for the peers: same, own, both or none.")] = None,
     all_subjects: Annotated[bool, typer.Option(help="For data no training has seen: all subjects.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     threads: Annotated[int, typer.Option(help="Processor threads; 0 finds out what is fastest.")] = 1,
 ) -> None:
-    """Measure a model on the validation subjects: class, reference, clicks, and the peers on the same clicks.
+    """Measure a model on the validation subjects: class, references, clicks, and other methods beside it.
 
-    About 20 minutes on one processor core; with --fast about 5.
+    On one processor core about 5 minutes with --fast, 30 without, an hour with --full. The report is
+    report.html.
     """
     console = Console()
+    protocol = replace(_protocol(limit, peers, fast=fast, full=full), everyone=all_subjects)
     loaded = load_model(model, device)
+    other = load_model(previous, device) if previous else None
     if threads > 0:
         torch.set_num_threads(threads)
-    protocol = _protocol(limit, peers, fast=fast)
-    benchmark = Benchmark(Predictor(loaded), protocol)
+    benchmark = Benchmark(Predictor(loaded), protocol, previous=Predictor(other) if other else None)
     names = [name.strip() for name in sets.split(",") if name.strip()]
     packs = {
         path.parent.name: EvaluationSet(path, everyone=all_subjects) for path in evaluation_sets(data, names)
@@ -72,19 +77,21 @@ def evaluate(
             f"No set of {data} has a subject to evaluate.", "Use --all-subjects, or more data."
         )
     facts = {
-        "model": loaded.card.name, "weights": benchmark.checkpoint,
-        "steps": loaded.card.training.get("steps", "unknown"),
+        **_described("", loaded, benchmark.checkpoints[MODEL]),
+        **(_described(f"{PREVIOUS}: ", other, benchmark.checkpoints[PREVIOUS]) if other else {}),
         "subjects": "all" if all_subjects else "validation part of the training sets",
-        **protocol_facts(protocol),
-    }  # fmt: skip
-    table = write_report(out, records, facts)
-    write_sheet(out / "sheet.png", benchmark, packs, records)
-    _show(console, table)
-    console.print(f"Report, tables and pictures are in {out}.")
+        **protocol.facts(),
+    }
+    results = results_of(records, facts, _throughput(loaded, packs, protocol))
+    write_report(out, results, draw_sheet(benchmark.mask, packs, records))
+    _show(console, results.table)
+    console.print(f"Report, tables and pictures are in {out}; begin with report.html.")
 
 
-def _protocol(limit: int | None, peers: str | None, *, fast: bool) -> Protocol:
-    protocol = FAST if fast else Protocol()
+def _protocol(limit: int | None, peers: str | None, *, fast: bool, full: bool) -> Protocol:
+    if fast and full:
+        raise typer.BadParameter("Choose one of --fast and --full.", param_hint="--full")
+    protocol = FAST if fast else FULL if full else Protocol()
     if peers is not None:
         if peers not in PEER_CLICKS:
             raise typer.BadParameter(f"Choose one of {', '.join(PEER_CLICKS)}.", param_hint="--peers")
@@ -92,6 +99,17 @@ def _protocol(limit: int | None, peers: str | None, *, fast: bool) -> Protocol:
     if limit is not None:
         protocol = replace(protocol, limit=limit or None)
     return protocol
+
+
+def _described(prefix: str, model: Model, weights: str) -> dict[str, str]:
+    steps = str(model.card.training.get("steps", "unknown"))
+    return {f"{prefix}model": model.card.name, f"{prefix}weights": weights, f"{prefix}steps": steps}
+
+
+def _throughput(model: Model, packs: dict[str, EvaluationSet], protocol: Protocol) -> Throughput:
+    """On the first case that there is."""
+    image_set, case = next((found, case) for found in packs.values() for case in found.cases(protocol.limit))
+    return measure_throughput(Predictor(model), *image_set.pixels(case))
 
 
 def _run(
@@ -116,12 +134,11 @@ def _run(
 
 
 def _show(console: Console, table: Table) -> None:
-    grid = Grid("set", "cases", *SHOWN, title="Dice by set")
-    digits = {measure.name: measure.digits for measure in MODEL_MEASURES}
+    grid = Grid("set", "cases", *(measure.name for measure in HEADLINE), title="Dice by set")
     for group, columns in table.items():
-        figures = [columns.get((MODEL, name)) for name in SHOWN]
+        figures = [columns.get((MODEL, measure.name)) for measure in HEADLINE]
         cases = max((figure.cases for figure in figures if figure), default=0)
-        cells = [format_figure(figure, digits[name]) for name, figure in zip(SHOWN, figures, strict=True)]
+        cells = [format_figure(figure, m.digits) for m, figure in zip(HEADLINE, figures, strict=True)]
         grid.add_row(group, str(cases), *cells, style="bold" if group == MEAN else None)
     console.print(grid)
     compared = Grid(

@@ -7,9 +7,10 @@ import io
 import json
 import zipfile
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -105,18 +106,55 @@ class EvaluationSet:
     def reference(self, case: Case) -> tuple[Pixels, NDArray[np.bool_]] | None:
         """An image of another subject, and where the case's label is on it; None where there is none.
 
-        Always the same one for a case; of a volume, the slice with the same number in the row of slices
-        through the three planes, so that planes agree.
+        Always the same one for a case: the first of `references`.
         """
+        return next(iter(self.references(case, 1)), None)
+
+    def references(self, case: Case, count: int) -> list[tuple[Pixels, NDArray[np.bool_]]]:
+        """Up to so many different references of a case, none of its own subject; the first is `reference`.
+
+        Always the same row of references for a case: every other subject once before any comes twice. Of a
+        volume, the slice with the same number in the row of slices through the three planes, so that planes
+        agree.
+        """
+        return list(islice(self._row_of_references(case), count))
+
+    def spacing(self, case: Case) -> tuple[float, float]:
+        """Mm from row to row and from column to column; (1, 1) where it is not known.
+
+        Slices of a volume are cut in all three planes; for them only equal spacings count as known.
+        """
+        known = self._fields.get("spacing")
+        steps = [] if known is None else [float(step) for step in known[case.entry]]
+        if len(steps) < 2 or not all(np.isfinite(step) and step > 0 for step in steps):
+            return 1.0, 1.0
+        if self._volumes and len(set(steps)) > 1:
+            return 1.0, 1.0
+        return steps[0], steps[1]
+
+    def _row_of_references(self, case: Case) -> Iterator[tuple[Pixels, NDArray[np.bool_]]]:
         others = [entry for entry in self._known if self._subjects[entry] != case.subject]
+        used: set[str] = set()
+        postponed = []
         for entry in sorted(others, key=lambda entry: _hash(f"{case.identity}>{entry}")):
-            pairs = self.slices(entry)
-            number = case.slice_index if self._volumes else 0
-            if number < len(pairs):
-                image, mask = pairs[number]
-                if np.count_nonzero(mask == case.label) >= MIN_TARGET_PIXELS:
-                    return image, mask == case.label
-        return None
+            if self._subjects[entry] in used:
+                postponed.append(entry)
+                continue
+            pair = self._labelled(case, entry)
+            if pair is not None:
+                used.add(self._subjects[entry])
+                yield pair
+        yield from (pair for pair in (self._labelled(case, entry) for entry in postponed) if pair is not None)
+
+    def _labelled(self, case: Case, entry: int) -> tuple[Pixels, NDArray[np.bool_]] | None:
+        """The entry's image and where the case's label is on it; None where it is not."""
+        pairs = self.slices(entry)
+        number = case.slice_index if self._volumes else 0
+        if number >= len(pairs):
+            return None
+        image, mask = pairs[number]
+        enough = np.count_nonzero(mask == case.label) >= MIN_TARGET_PIXELS
+        return (image, mask == case.label) if enough else None
 
     def _stand_ins(self) -> Iterable[Sample]:
         """Samples without pixels, which is all that the split looks at; named by their number."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+import io
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,18 +11,20 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
 from numpy.typing import NDArray
 
-from KPrismCore.atomic import atomic_path
-from KPrismCore.evaluation.benchmark import MODEL, Benchmark, Record
 from KPrismCore.evaluation.cases import Case, EvaluationSet
+from KPrismCore.evaluation.protocol import MODEL, Record
 
-# row title, mode of `Benchmark.mask`, clicks, field of the record, place in it
+# row title, prompt of `Benchmark.mask`, clicks, field of the record, place in it
 ROWS = (
     ("Mode 1: class", "class", 0, "class", 0),
+    ("Mode 1 and 1 click", "class", 1, "class", 1),
     ("Mode 2: one reference", "reference", 0, "reference", 0),
+    ("Mode 2 and 1 click", "reference", 1, "reference", 1),
     ("Mode 3: 1 click", "clicks", 1, "clicks", 0),
     ("Mode 3: 5 clicks", "clicks", 5, "clicks", 4),
 )
 COLUMNS = ("best", "median", "worst")
+MaskOf = Callable[[EvaluationSet, Case, str, int], NDArray[np.bool_] | None]
 
 
 def choose(records: Iterable[Record], field: str, place: int) -> list[Record]:
@@ -35,32 +37,31 @@ def choose(records: Iterable[Record], field: str, place: int) -> list[Record]:
     return [ranked[number] for number in places]
 
 
-def write_sheet(
-    path: Path,
-    benchmark: Benchmark,
-    sets: Mapping[str, EvaluationSet],
-    records: Sequence[Record],
-) -> None:
-    """Draw the sheet (PNG): truth green, prediction magenta. The masks are computed again.
+def draw_sheet(mask_of: MaskOf, sets: Mapping[str, EvaluationSet], records: Sequence[Record]) -> bytes:
+    """Draw the sheet (PNG): truth green, prediction magenta. Modes that no case has are left out.
 
-    Raises:
-        OutputFileError: the file cannot be written.
+    Args:
+        mask_of: computes a mask again, as `Benchmark.mask` does.
+        sets: by name.
+        records: of the network, and any others, which are passed over.
     """
-    figure = Canvas(figsize=(10, 3.2 * len(ROWS)), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(len(ROWS), len(COLUMNS), squeeze=False)
+    chosen = [(row, choose(records, *row[3:])) for row in ROWS]
+    rows = [(row, found) for row, found in chosen if found]
+    canvas = Canvas(figsize=(10, 3.3 * max(1, len(rows))), layout="constrained")
+    FigureCanvasAgg(canvas)
+    axes = canvas.subplots(max(1, len(rows)), len(COLUMNS), squeeze=False)
     for ax in axes.flat:
         ax.axis("off")
-    for line, (title, mode, clicks, field, place) in zip(axes, ROWS, strict=True):
-        for ax, column, record in zip(line, COLUMNS, choose(records, field, place), strict=False):
+    for line, ((title, prompt, clicks, field, place), found) in zip(axes, rows, strict=False):
+        for ax, column, record in zip(line, COLUMNS, found, strict=False):
             case = Case(**{name: record[name] for name in Case.__dataclass_fields__})
-            image_set = sets[case.set_name]
-            image, truth = image_set.pixels(case)
-            _draw(ax, image, truth, benchmark.mask(image_set, case, mode, clicks))
+            image, truth = sets[case.set_name].pixels(case)
+            _draw(ax, image, truth, mask_of(sets[case.set_name], case, prompt, clicks))
             score = f"{title}, {column}: Dice {record[field][place]:.2f}"
-            ax.set_title(f"{score}\n{case.set_name}: {case.label_name}", fontsize=7)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=100, format="png")
+            ax.set_title(f"{score}\n{case.set_name}: {case.label_name}", fontsize=8)
+    stream = io.BytesIO()
+    canvas.savefig(stream, dpi=100, format="png")
+    return stream.getvalue()
 
 
 def _draw(ax: Any, image: NDArray[Any], truth: NDArray[np.bool_], mask: NDArray[np.bool_] | None) -> None:

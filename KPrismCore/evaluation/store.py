@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from KPrismCore.errors import OutputFileError
-from KPrismCore.evaluation.benchmark import Record
+from KPrismCore.evaluation.protocol import Record
 
 Key = tuple[str, str]
 

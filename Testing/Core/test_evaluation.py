@@ -1,72 +1,34 @@
-"""Evaluation on made-up packs: which cases, which clicks, going on after a break, and the report."""
+"""Evaluation on made-up packs: which cases, which clicks, what is recorded, and going on after a break."""
 
 from __future__ import annotations
 
-import csv
 import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from made_up_packs import write_pack, write_volume_pack
+from measured import OneSquare, measured_model
 
-from KPrismCore.catalogue import Catalogue, load_catalogue
-from KPrismCore.checkpoint import ModelCard
-from KPrismCore.commands.evaluate import evaluate
 from KPrismCore.errors import TrainingDataError
-from KPrismCore.evaluation.benchmark import (
-    MODEL,
-    OWN,
-    SAME,
-    Benchmark,
-    Protocol,
-    click_series,
-    replayed,
-    weights_hash,
-)
+from KPrismCore.evaluation.benchmark import Benchmark
 from KPrismCore.evaluation.cases import EvaluationSet, evaluation_sets
-from KPrismCore.evaluation.report import MEAN, class_figures, markdown, tables
-from KPrismCore.evaluation.sheet import choose
+from KPrismCore.evaluation.clicks import click_series, replayed
+from KPrismCore.evaluation.model_scores import weights_hash
+from KPrismCore.evaluation.protocol import FAST, MODEL, OWN, PREVIOUS, SAME, Protocol
 from KPrismCore.evaluation.store import RecordStore
-from KPrismCore.network.config import KPrismConfig
-from KPrismCore.network.kprism import KPrism
 from KPrismCore.predictor import Model, Predictor
-from KPrismCore.preprocess import Preprocessing
 from KPrismCore.prompts import Click
 from KPrismCore.training.packs import read_pack, split_by_subject
 
-TINY = KPrismConfig(
-    input_size=64, encoder_channels=(4, 4, 8, 8, 8), encoder_attention=(False,) * 4,
-    prompt_channels=(4, 4, 8, 8), norm_groups=2, width=16, layers=2, experts=2, heads=2, ffn_width=16,
-    pixel_block="depthwise", mask_head_channels=4, classes=1, click_hidden=8,
-)  # fmt: skip
-CLASSES = Path(__file__).parents[2] / "Resources" / "Classes" / "kprism-small.csv"
-PROTOCOL = Protocol(limit=2, clicks=3, refinements=1)
-
-
-class OneSquare:
-    """A stand-in for a peer: a square around each positive click."""
-
-    def segment(self, image, clicks):
-        mask = np.zeros(image.shape[:2], dtype=bool)
-        for click in clicks:
-            row, column = int(click.y), int(click.x)
-            mask[max(0, row - 3) : row + 4, max(0, column - 3) : column + 4] = click.positive
-        return mask
-
-    def __repr__(self) -> str:
-        return "OneSquare()"
+PROTOCOL = Protocol(limit=2, clicks=3, refinements=1, shots=())
+WHOLE = Protocol(limit=2, clicks=3, refinements=1, shots=(2, 3), exemplars=3, noisy=True)
 
 
 @pytest.fixture(scope="module")
 def a_model() -> Model:
-    torch.manual_seed(0)
-    liver = load_catalogue(CLASSES).by_name("liver")
-    catalogue = Catalogue((replace(liver, index=1, sources=("discs:disc",)),))
-    network = KPrism(TINY).eval()
-    return Model(network, torch.device("cpu"), catalogue, Preprocessing(), ModelCard(name="tiny"))
+    return measured_model()
 
 
 @pytest.fixture
@@ -224,8 +186,7 @@ def test_finished_cases_are_not_measured_again(benchmark, discs, tmp_path, monke
 def test_other_weights_measure_anew_but_keep_the_peers_own_clicks(a_model, benchmark, discs):
     case = discs.cases()[0]
     done = {(record["key"], record["identity"]): record for record in benchmark.records(discs, case, {})}
-    torch.manual_seed(1)
-    changed = Predictor(replace(a_model, network=KPrism(TINY).eval()))
+    changed = Predictor(measured_model(seed=1))
     other = Benchmark(changed, PROTOCOL, {"square": OneSquare()})
     keys = [(record["key"], record["identity"]) for record in other.records(discs, case, done)]
     assert [key in done for key in keys] == [False, False, True]
@@ -233,12 +194,10 @@ def test_other_weights_measure_anew_but_keep_the_peers_own_clicks(a_model, bench
 
 def test_a_hash_depends_on_every_weight(a_model):
     before = weights_hash(a_model.network)
-    with torch.no_grad():
-        bias = a_model.network.mask_heads[0].last.bias
-        bias += 1
-        after = weights_hash(a_model.network)
-        bias -= 1
-    assert before != after
+    changed = measured_model()
+    assert weights_hash(changed.network) == before
+    changed.network.mask_heads[0].last.bias.data += 1
+    assert weights_hash(changed.network) != before
 
 
 def test_a_line_cut_short_is_ignored_and_not_continued(tmp_path):
@@ -249,60 +208,129 @@ def test_a_line_cut_short_is_ignored_and_not_continued(tmp_path):
     assert set(RecordStore(path).records) == {("a", "x"), ("c", "y")}
 
 
-def record(set_name: str, subject: str, scores: list[float], **more) -> dict:
-    common = {"set_name": set_name, "subject": subject, "method": MODEL}
-    return {**common, "clicks": scores, "iou": scores, **more}
+def test_the_fast_protocol_is_what_it_was():
+    assert (FAST.limit, FAST.clicks, FAST.refinements, FAST.peer_clicks) == (5, 10, 1, (SAME,))
 
 
-def test_every_set_weighs_the_same_in_the_mean():
-    records = [record("a", f"s{number}", [0.2] * 10) for number in range(9)] + [record("b", "s", [0.8] * 10)]
-    figure = tables(records)[MEAN][MODEL, "Dice(1)"]
-    assert figure.mean == pytest.approx(0.5)
-    assert figure.cases == 10
+def test_references_begin_with_the_reference_and_are_different(packs):
+    discs = EvaluationSet(packs / "discs" / "train.npz", everyone=True)
+    case = discs.cases()[0]
+    row = discs.references(case, 4)
+    assert np.array_equal(row[0][0], discs.reference(case)[0])
+    assert len({image.tobytes() for image, _ in row}) == 4
 
 
-def test_figures_are_taken_from_the_right_place():
-    scores = [0.1 * number for number in range(1, 11)]
-    found = tables([record("a", "s", scores, **{"class": [0.3, 0.6], "reference": [0.4, 0.5]})])["a"]
-    expected = {
-        "Dice(1)": 0.1, "Dice(3)": 0.3, "Dice(5)": 0.5, "Dice(10)": 1.0, "NoC90": 9,
-        "Mode 1": 0.3, "Mode 1 + clicks": 0.6, "Mode 2": 0.4, "Mode 2 + clicks": 0.5,
-        "IoU(5)": 0.5, "worse after 5": 0,
+def test_every_subject_gives_a_reference_before_any_gives_two(packs):
+    discs = EvaluationSet(packs / "discs" / "train.npz", everyone=True)
+    case = discs.cases()[0]
+    owners = {
+        image.tobytes(): discs._subjects[entry] for entry in discs._known for image, _ in discs.slices(entry)
+    }
+    subjects = [owners[image.tobytes()] for image, _ in discs.references(case, 10)]
+    assert len(set(subjects[:5])) == 5
+    assert case.subject not in subjects
+
+
+def test_no_more_references_are_given_than_there_are(packs):
+    discs = EvaluationSet(packs / "discs" / "train.npz", everyone=True)
+    assert len(discs.references(discs.cases()[0], 99)) == 10
+
+
+def test_a_pack_without_spacing_is_measured_in_pixels(benchmark, discs):
+    assert discs.spacing(discs.cases()[0]) == (1, 1)
+    assert next(benchmark.records(discs, discs.cases()[0], {}))["unit"] == "pixels"
+
+
+def test_known_spacing_is_told(packs, tmp_path):
+    with np.load(packs / "discs" / "train.npz") as archive:
+        fields = {name: archive[name] for name in archive.files}
+    spacing = np.full((len(fields["subject"]), 2), [0.5, 0.75], np.float32)
+    path = tmp_path / "spaced" / "train.npz"
+    path.parent.mkdir()
+    np.savez(path, **fields, spacing=spacing)
+    spaced = EvaluationSet(path)
+    assert spaced.spacing(spaced.cases()[0]) == (0.5, 0.75)
+
+
+def test_every_part_is_a_record_of_plain_values(a_model, packs):
+    discs = EvaluationSet(packs / "discs" / "train.npz")
+    case = next(case for case in discs.cases() if case.label_name == "disc")
+    records = list(Benchmark(Predictor(a_model), WHOLE, {}).records(discs, case, {}))
+    assert [found["part"] for found in records] == ["modes", "shots", "exemplars", "noisy"]
+    assert json.loads(json.dumps(records)) == records
+    modes, shots, exemplars, noisy = records
+    assert set(modes["details"]) == {
+        "clicks_1", "class", "class_refined", "reference", "reference_refined",
     }  # fmt: skip
-    assert {name: figure.mean for (_, name), figure in found.items()} == pytest.approx(expected)
+    assert set(shots["shots"]) == {"2", "3"}
+    assert len(exemplars["exemplars"]) == len(noisy["noisy"]) == 3
+    assert len(noisy["noisy_class"]) == len(noisy["noisy_reference"]) == 2
+    assert exemplars["exemplars"][0] == modes["reference"][0]
 
 
-def test_worse_after_five_clicks_is_counted():
-    found = tables([record("a", "s", [0.9, 0.9, 0.9, 0.9, 0.87]), record("a", "t", [0.5] * 5)])["a"]
-    assert found[MODEL, "worse after 5"].mean == pytest.approx(0.5)
+def test_expert_weights_are_recorded_for_every_kind_of_prompt(benchmark, discs):
+    case = next(case for case in discs.cases() if case.label_name == "disc")
+    experts = next(benchmark.records(discs, case, {}))["experts"]
+    assert set(experts) == {"class", "reference", "clicks"}
+    assert np.asarray(experts["class"]).shape == (2, 3, 2)
+    assert np.asarray(experts["class"]).sum(-1) == pytest.approx(1, abs=1e-3)
 
 
-def test_the_text_names_the_sets_and_the_mean():
-    text = markdown(tables([record("a", "s", [0.5] * 10)]), {"model": "tiny"})
-    assert "| a | 1 |" in text
-    assert f"| {MEAN} | 1 |" in text
+def test_the_previous_checkpoint_is_measured_in_the_same_way_and_on_the_same_clicks(a_model, discs):
+    previous = Predictor(measured_model(seed=1))
+    benchmark = Benchmark(Predictor(a_model), PROTOCOL, {"square": OneSquare()}, previous)
+    records = list(benchmark.records(discs, discs.cases()[0], {}))
+    assert [(found["method"], found.get("clicks_of")) for found in records] == [
+        (MODEL, None), (PREVIOUS, None), ("square", SAME), (PREVIOUS, SAME), ("square", OWN),
+    ]  # fmt: skip
+    assert records[1]["class"] != records[0]["class"]
 
 
-def test_class_figures_are_means_of_what_the_name_alone_gave():
-    records = [{"class_name": "disc", "class": [score, 0.9]} for score in (0.2, 0.4)] + [{"class": [0.7]}]
-    assert class_figures(records) == {"disc": {"dice": 0.3, "cases": 2}}
+def test_the_same_weights_as_previous_checkpoint_make_no_difference_and_keys_of_their_own(a_model, discs):
+    benchmark = Benchmark(Predictor(a_model), PROTOCOL, {}, Predictor(a_model))
+    ours, theirs, same = benchmark.records(discs, discs.cases()[0], {})
+    assert ours["clicks"] == theirs["clicks"] == same["clicks"]
+    assert len({found["key"] for found in (ours, theirs, same)}) == 3
 
 
-def test_best_median_and_worst_are_chosen():
-    records = [record("a", "s", [score], identity=str(score)) for score in (0.1, 0.9, 0.5, 0.4, 0.7)]
-    assert [chosen["clicks"][0] for chosen in choose(records, "clicks", 0)] == [0.9, 0.5, 0.1]
+def test_references_of_all_subjects_are_other_measurements(a_model, discs):
+    case = discs.cases()[0]
+    keys = [
+        next(
+            Benchmark(Predictor(a_model), replace(PROTOCOL, everyone=everyone), {}).records(discs, case, {})
+        )["key"]
+        for everyone in (False, True)
+    ]
+    assert keys[0] != keys[1]
 
 
-def test_the_command_writes_its_report(packs, a_model, tmp_path, monkeypatch):
-    monkeypatch.setattr("KPrismCore.commands.evaluate.load_model", lambda _name, _device: a_model)
-    out = tmp_path / "out"
-    evaluate(packs, "tiny", out, limit=1, sets="discs,balls", fast=False, peers="same", threads=0)
-    report = json.loads((out / "report.json").read_text())
-    assert set(report["sets"]) == {"discs", "balls"}
-    assert report["summary"]["means"][MODEL]["Dice(5)"][0] == pytest.approx(
-        np.mean([report["sets"][name][MODEL]["Dice(5)"]["mean"] for name in ("discs", "balls")]), abs=1e-3
-    )
-    with (out / "cases.csv").open() as stream:
-        assert len(list(csv.DictReader(stream))) == 6
-    assert (out / "sheet.png").read_bytes().startswith(b"\x89PNG")
-    assert "random walker, same clicks" in (out / "report.md").read_text()
+def test_more_references_later_measure_only_what_is_new(a_model, discs):
+    case = discs.cases()[0]
+    done = {
+        (found["key"], found["identity"])
+        for found in Benchmark(Predictor(a_model), PROTOCOL, {"square": OneSquare()}).records(discs, case, {})
+    }
+    whole = Benchmark(Predictor(a_model), WHOLE, {"square": OneSquare()}).records(discs, case, {})
+    new = [found.get("part") for found in whole if (found["key"], found["identity"]) not in done]
+    assert new == ["shots", "exemplars", "noisy"]
+
+
+def test_a_broken_run_goes_on_and_nothing_is_written_twice(benchmark, packs, tmp_path):
+    path, balls = tmp_path / "records.jsonl", EvaluationSet(packs / "balls" / "train.npz")
+
+    def run() -> list[dict]:
+        store = RecordStore(path)
+        found = [
+            record for case in balls.cases(2) for record in benchmark.records(balls, case, store.records)
+        ]
+        for record in found:
+            store.add(record)
+        return found
+
+    first, lines = run(), path.read_text().splitlines()
+    path.write_text("\n".join(lines[:3]) + "\n" + lines[3][:40])
+    second = run()
+    written = [json.loads(line) for line in path.read_text().splitlines() if line != lines[3][:40]]
+    keys = {(record["key"], record["identity"]) for record in written}
+    assert len(keys) == len(written) == len(first) == len(lines)
+    assert [{**record, "seconds": 0} for record in second] == [{**record, "seconds": 0} for record in first]

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from KPrismCore.evaluation.metrics import dice
-from KPrismCore.evaluation.peers import PEERS, RandomWalker
+from KPrismCore.evaluation.peer_growcut import GrowCut
+from KPrismCore.evaluation.peer_pixels import OBJECT, places_on, seeds_on
+from KPrismCore.evaluation.peer_walker import RandomWalker
+from KPrismCore.evaluation.peers import PEERS
 from KPrismCore.prompts import Click
 
 ROWS, COLUMNS = np.mgrid[:90, :120]
@@ -78,3 +81,32 @@ def test_the_walker_reaches_an_object_at_the_border():
     image[:20] = 200
     mask = RandomWalker().segment(image, [Click(32, 3)])
     assert mask[0, 32]
+
+
+def automaton(image: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+    """Grow-cut as it was published: every pixel is attacked by its neighbours until nothing changes."""
+    labels, strength = seeds.copy(), (seeds > 0).astype(float)
+    height, width = image.shape
+    steps = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1) if down or right]
+    pairs = [
+        ((row, column), (row + down, column + right))
+        for row in range(height) for column in range(width) for down, right in steps
+        if 0 <= row + down < height and 0 <= column + right < width
+    ]  # fmt: skip
+    greatest = max(abs(image[one] - image[other]) for one, other in pairs)
+    changed = True
+    while changed:
+        changed = False
+        for one, other in pairs:
+            attack = strength[other] * (1 - abs(image[one] - image[other]) / greatest)
+            if attack > strength[one] + 1e-12:
+                labels[one], strength[one], changed = labels[other], attack, True
+    return labels == OBJECT
+
+
+def test_grow_cut_ends_where_the_automaton_ends():
+    image = np.random.default_rng(3).integers(0, 255, (14, 17)).astype(np.uint8)
+    clicks = [Click(5, 6), Click(12, 4, positive=False)]
+    seeds = seeds_on(image.shape, places_on(clicks, image.shape, image.shape), 1)
+    peer = GrowCut(sigma=0, radius=1, step=1e-9)
+    assert np.array_equal(peer.segment(image, clicks), automaton(image / 255, seeds))

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy import ndimage
 
-from KPrismCore.simulate import next_click, noisy_click
+from KPrismCore.simulate import human_click, next_click, noisy_click
 
 GOLDEN = Path(__file__).parents[3] / "shared" / "network" / "golden" / "sampler.npz"
 EMPTY = np.zeros((40, 40), dtype=bool)
@@ -69,6 +70,66 @@ def test_noisy_clicks_stay_in_the_error_and_vary(rng: np.random.Generator) -> No
     clicks = [noisy_click(EMPTY, target, rng) for _ in range(20)]
     assert all(click is not None and target[click[:2]] and click[2] for click in clicks)
     assert len(set(clicks)) > 5
+
+
+def blobs(rng: np.random.Generator) -> NDArray[np.bool_]:
+    field = ndimage.gaussian_filter(rng.normal(size=(48, 52)), rng.uniform(1, 5))
+    return np.asarray(field > np.quantile(field, rng.uniform(0.5, 0.95)))
+
+
+def test_a_persons_click_always_answers_an_error(rng: np.random.Generator) -> None:
+    clicked = 0
+    for _ in range(300):
+        prediction, target = blobs(rng), blobs(rng)
+        click = human_click(prediction, target, rng)
+        if click is not None:
+            row, column, positive = click
+            clicked += 1
+            assert target[row, column] == positive
+            assert prediction[row, column] != positive
+    assert clicked > 200
+
+
+def test_a_person_is_repeatable_with_a_seed() -> None:
+    once, again = (
+        [human_click(EMPTY, square(5, 5, 20), np.random.default_rng(seed)) for seed in range(9)] for _ in "ab"
+    )
+    assert once == again
+    assert len(set(once)) > 5
+
+
+def test_a_person_clicks_nothing_where_nothing_is_wrong(rng: np.random.Generator) -> None:
+    assert human_click(square(3, 3, 5), square(3, 3, 5), rng) is None
+
+
+def test_a_person_mostly_clicks_near_the_centre_and_sometimes_near_the_border(
+    rng: np.random.Generator,
+) -> None:
+    clicks = [human_click(EMPTY, square(10, 10, 21), rng) for _ in range(400)]
+    depths = np.array([min(abs(click[0] - end) for end in (10, 30)) for click in clicks if click is not None])
+    sides = np.array([min(abs(click[1] - end) for end in (10, 30)) for click in clicks if click is not None])
+    border = (np.minimum(depths, sides) == 0).mean()
+    assert 0.1 < border < 0.25
+    assert (np.minimum(depths, sides) > 4).mean() > 0.5
+
+
+def test_a_person_overlooks_every_other_small_error(rng: np.random.Generator) -> None:
+    target = square(2, 2, 30)
+    prediction = target.copy()
+    prediction[15:18, 15:18] = False
+    seen = [human_click(prediction, target, rng) is not None for _ in range(400)]
+    assert 0.4 < np.mean(seen) < 0.6
+
+
+def test_a_person_never_overlooks_the_first_of_many_small_objects(rng: np.random.Generator) -> None:
+    target = np.zeros((40, 40), dtype=bool)
+    target[::4, ::4] = True
+    assert all(human_click(EMPTY, target, rng) is not None for _ in range(50))
+
+
+def test_a_person_takes_large_errors_more_often(rng: np.random.Generator) -> None:
+    clicks = [human_click(EMPTY, square(0, 0, 10) | square(20, 20, 20), rng) for _ in range(300)]
+    assert 0.1 < np.mean([click is not None and click[0] < 15 for click in clicks]) < 0.3
 
 
 def test_the_golden_points_are_met(rng: np.random.Generator) -> None:
