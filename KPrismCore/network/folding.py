@@ -85,7 +85,7 @@ class RelativeKeys:
         return torch.mm(columns.t(), self.outputs.t()).add_(x)
 
     def _exponentials(self, placed: Tensor, columns: Tensor, shifted: bool) -> tuple[Tensor, Tensor]:
-        """Exponentials (G, m, L) of the logits, written to `columns`, and their sums with the left out key."""
+        """Exponentials (G, m, L) of the logits, in `columns`, and their sums with the left out key."""
         logits = torch.addmm(self.offset, self.keys.t(), placed.t(), out=columns[: len(self.offset)])
         weights = logits.view(self.groups, -1, len(placed))
         if not shifted:

@@ -86,9 +86,7 @@ class MoEAttention(nn.Module):
         self, queries: Tensor, memory: Tensor, position: Tensor, gates: Tensor, blocked: Tensor
     ) -> Tensor:
         """`fold_queries` piece by piece, to the keys that are not blocked."""
-        samples = zip(
-            self._folded_queries(queries), memory, position.expand_as(memory), blocked, strict=True
-        )
+        samples = zip(self._folded_queries(queries), memory, position.expand_as(memory), blocked, strict=True)
         return self._unfolded(torch.stack([pool_open(*sample) for sample in samples]), gates)
 
     def path(self, length_q: int, length_k: int) -> Callable[..., Tensor]:

@@ -99,6 +99,16 @@ def test_folding_piece_by_piece_without_gradients_gives_the_result_of_the_plain_
     assert difference.abs().max() <= 1e-4
 
 
+def test_logits_beyond_the_largest_exponential_give_the_result_of_the_plain_way():
+    torch.manual_seed(0)
+    attention = random_attention(16, 2, 2)
+    x, memory = torch.randn(1, 30, 16), torch.randn(1, 4, 16)
+    inputs = Inputs(x, 400 * torch.randn(1, 30, 16), memory, torch.randn(1, 4, 16), None, None)
+    with torch.inference_mode():
+        found, wanted = (run(attention, way, inputs) for way in ("fold_keys", "plain"))
+    torch.testing.assert_close(found, wanted, atol=2e-3, rtol=1e-3)  # rounding of logits in the hundreds
+
+
 @pytest.mark.parametrize("way", FOLDS)
 @pytest.mark.parametrize("seed", range(24))
 def test_folding_gives_the_gradients_of_the_plain_way(seed, way):
