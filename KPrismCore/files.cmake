@@ -75,6 +75,7 @@ set(KPRISM_CORE_SCRIPTS
   KPrismCore/network/authors.py
   KPrismCore/network/config.py
   KPrismCore/network/decoder.py
+  KPrismCore/network/folding.py
   KPrismCore/network/golden.py
   KPrismCore/network/golden_loop.py
   KPrismCore/network/image_encoder.py

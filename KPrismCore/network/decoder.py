@@ -133,11 +133,11 @@ class DecoderLayer(nn.Module):
         """Pixels (B, size^2, width) and tokens to the updated pixels and token contents."""
         content = tokens.content
         if self.has_tokens:
-            placed = pixels + sine_positions(size, size, pixels.shape[-1], pixels.device)
+            places = sine_positions(size, size, pixels.shape[-1], pixels.device)
             bias, position = tokens.key_bias(), tokens.position
-            content = self.query_attention(content, content + position, pixels, placed, blocked)
+            content = self.query_attention(content, position, pixels, places, blocked)
             content = self.ffn(self.self_attention(content, position, bias))
-            pixels = self.pixel_attention(pixels, placed, content, content + position, key_bias=bias)
+            pixels = self.pixel_attention(pixels, places, content, position, key_bias=bias)
         return to_tokens(self.pixel_block(to_map(pixels, size, size))), content
 
 

@@ -131,7 +131,7 @@ class KPrism(nn.Module):
             outputs.append(self.mask_heads[level](previous))
             following = self.config.grids[(index + 1) % len(levels)]
             probability = mask_for_layer(outputs[-1], following, only_clicks)
-        if self.fine_head is not None and previous is not None and features.fine is not None:
+        if not (self.fine_head is None or previous is None or features.fine is None or prompt_fine is None):
             outputs.append(self.fine_head(previous, features.fine, prompt_fine))
         return outputs
 
@@ -142,14 +142,15 @@ class KPrism(nn.Module):
         # without a change of stride this is the memory of another level
         return pixels + resampled if isinstance(resampler, nn.Identity) else add_into(resampled, pixels)
 
-    def _fuse(self, features: ImageFeatures, prompts: Prompts) -> tuple[list[Tensor], Tensor]:
+    def _fuse(self, features: ImageFeatures, prompts: Prompts) -> tuple[list[Tensor], Tensor | None]:
         """Pixel tokens of every level: image, position, dense prompt and level. Spec sections 4 and 5."""
         like = features.levels[0]
         size, radius = self.config.input_size, self.config.click_radius
         drawn = click_map(prompts.clicks, prompts.previous, like.shape[0], like, size, radius)
         dense, fine = self.prompt_maps(drawn)
         if not self.config.fusion_2d:
-            dense, fine = [torch.zeros_like(x) for x in dense], torch.zeros_like(fine)
+            dense = [torch.zeros_like(x) for x in dense]
+            fine = None if fine is None else torch.zeros_like(fine)
         fused = zip(features.levels, dense, self.level_embed.weight, strict=True)
         return [add_into(to_tokens(image + prompt), embedding) for image, prompt, embedding in fused], fine
 

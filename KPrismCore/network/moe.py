@@ -8,42 +8,16 @@ arithmetic falls to about tokens * heads / width of it, and the result differs b
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from KPrismCore.network.folding import FoldedKeys, piece_rows, pool_open
 from KPrismCore.network.layers import on_cpu_without_gradients
 
 # A folded product costs tokens * heads against a width of projections; measured break-even on CPUs
 FOLD_LIMIT = 1.0
-# logits of one thread at a time: two megabytes stay in the cache
-PIECE = 2**19
-
-
-@dataclass(frozen=True)
-class FoldedKeys:
-    """Keys and values of all experts and heads against unprojected queries.
-
-    keys, outputs: (B, E*H, n, C); offset: (B, E*H, n) is added to the logits.
-    """
-
-    keys: Tensor
-    offset: Tensor
-    outputs: Tensor
-
-    def attend(self, queries: Tensor, gates: Tensor, blocked: Tensor | None = None) -> Tensor:
-        """Queries (B, L, C) with gates (B, L, E) to the gated sum of the experts, (B, L, C)."""
-        offset = self.offset.flatten(1)[..., None]
-        logits = torch.baddbmm(offset, self.keys.flatten(1, 2), queries.transpose(1, 2))
-        logits = logits.unflatten(1, self.keys.shape[1:3])
-        if blocked is not None:
-            logits = logits.masked_fill_(blocked.transpose(1, 2)[:, None], float("-inf"))
-        weights = logits.softmax(2).unflatten(1, (gates.shape[-1], -1))
-        shares = gates.transpose(1, 2)[:, :, None, None]
-        weights = weights * shares if torch.is_grad_enabled() else weights.mul_(shares)
-        return torch.matmul(weights.flatten(1, 3).transpose(1, 2), self.outputs.flatten(1, 2))
 
 
 class MoEAttention(nn.Module):
@@ -70,36 +44,50 @@ class MoEAttention(nn.Module):
     def forward(
         self,
         x: Tensor,
-        placed: Tensor,
+        position: Tensor,
         memory: Tensor,
-        placed_memory: Tensor,
+        memory_position: Tensor,
         blocked: Tensor | None = None,
         key_bias: Tensor | None = None,
     ) -> Tensor:
         """Attend from x (B, Lq, C) to memory (B, Lk, C).
 
         Args:
-            placed: x with its position, for the queries; the gate sees x without it.
-            placed_memory: memory with its position, for the keys; the values are without it.
+            position: (B or 1, Lq, C) added to x for the queries; the gate sees x without it.
+            memory_position: (B or 1, Lk, C) added to memory for the keys; the values are without it.
             blocked: (B, Lq, Lk) bool, True where a query may not look; no row may be all True.
             key_bias: (B, Lk) added to the logits: the logarithm of how often a key stands there.
         """
-        way = self.path(x.shape[1], memory.shape[1])
-        if way == self.fold_keys and blocked is None and on_cpu_without_gradients(x):
-            return self._in_pieces(x, placed, self._folded_keys(placed_memory, memory, key_bias))
+        way, in_pieces = self.path(x.shape[1], memory.shape[1]), on_cpu_without_gradients(x)
+        if in_pieces and way == self.fold_keys and blocked is None and memory.shape[1] > 1:
+            return self._to_few(x, position, self._folded_keys(memory + memory_position, memory, key_bias))
         gates = functional.softmax(self.gate(x), dim=-1)
-        attended = way(placed, placed_memory, memory, gates, blocked, key_bias)
+        if in_pieces and way == self.fold_queries and blocked is not None and key_bias is None:
+            attended = self._from_open(x + position, memory, memory_position, gates, blocked)
+        else:
+            attended = way(x + position, memory + memory_position, memory, gates, blocked, key_bias)
         return functional.layer_norm(x + attended, (self.width,), self.norm.weight, self.norm.bias)
 
-    def _in_pieces(self, x: Tensor, placed: Tensor, folded: FoldedKeys) -> Tensor:
-        """`forward` to few keys, piece by piece: what lies between x and the result stays in the cache."""
+    def _to_few(self, x: Tensor, position: Tensor, folded: FoldedKeys) -> Tensor:
+        """`forward` to few keys, piece by piece."""
         result = torch.empty_like(x)
-        rows = _rows_of_a_piece(folded.offset.numel())
-        for piece, query, out in zip(*(value.split(rows, 1) for value in (x, placed, result)), strict=True):
-            gates = functional.softmax(self.gate(piece), dim=-1)
-            attended = folded.attend(query, gates).add_(piece)
-            out.copy_(functional.layer_norm(attended, (self.width,), self.norm.weight, self.norm.bias))
+        rows = piece_rows(folded.offset[0].numel() + 2 * self.width)
+        gate, norm = self.gate, self.norm
+        for sample, places in enumerate(position.expand_as(x)):
+            keys = folded.relative(sample, self.experts)
+            values = (value.split(rows) for value in (x[sample], places, result[sample]))
+            for piece, place, out in zip(*values, strict=True):
+                gates = functional.linear(piece, gate.weight, gate.bias).t().softmax(0)
+                attended = keys.attend(piece, piece + place, gates)
+                out.copy_(functional.layer_norm(attended, (self.width,), norm.weight, norm.bias))
         return result
+
+    def _from_open(
+        self, queries: Tensor, memory: Tensor, position: Tensor, gates: Tensor, blocked: Tensor
+    ) -> Tensor:
+        """`fold_queries` piece by piece, to the keys that are not blocked."""
+        samples = zip(self._folded_queries(queries), memory, position.expand_as(memory), blocked, strict=True)
+        return self._unfolded(torch.stack([pool_open(*sample) for sample in samples]), gates)
 
     def path(self, length_q: int, length_k: int) -> Callable[..., Tensor]:
         """The cheapest way for these lengths."""
@@ -141,25 +129,27 @@ class MoEAttention(nn.Module):
 
         The key bias of the projection is the same for all keys and leaves the softmax unchanged.
         """
+        folded = self._folded_queries(queries)
+        logits = torch.matmul(folded.flatten(1, 2), keys.transpose(1, 2))
+        weights = _masked(logits.unflatten(1, folded.shape[1:3]), blocked, key_bias).softmax(-1)
+        pooled = torch.matmul(weights.flatten(1, 2), values).unflatten(1, folded.shape[1:3])
+        return self._unfolded(pooled, gates)
+
+    def _folded_queries(self, queries: Tensor) -> Tensor:
+        """Queries (B, n, C) of all experts and heads against unprojected keys: (B, E*H, n, C)."""
         batch, count, _ = queries.shape
-        wq, wk, wv = (self._per_head(w) for w in self._in_weights())
-        bq, _, bv = self._in_biases()
-        q = torch.matmul(queries.reshape(1, batch * count, -1), wq.transpose(1, 2)) + bq.reshape(
-            -1, 1, self.depth
-        )
+        wq, wk = (self._per_head(w) for w in self._in_weights()[:2])
+        bq = self._in_biases()[0].reshape(-1, 1, self.depth)
+        q = torch.matmul(queries.reshape(1, batch * count, -1), wq.transpose(1, 2)) + bq
         folded = torch.matmul(q * self.depth**-0.5, wk)  # (E*H, B*n, C)
-        folded = folded.view(-1, batch, count, self.width).transpose(0, 1)
-        if batch == 1 and blocked is not None and key_bias is None and on_cpu_without_gradients(queries):
-            pooled = _pool_open(folded[0], keys[0], values[0], blocked[0])[None]
-        else:
-            logits = torch.matmul(folded.flatten(1, 2), keys.transpose(1, 2))
-            weights = _masked(logits.unflatten(1, (-1, count)), blocked, key_bias).softmax(-1)
-            pooled = torch.matmul(weights.flatten(1, 2), values).unflatten(1, (-1, count))
-        pooled = pooled.transpose(0, 1).flatten(1, 2)
-        attended = torch.matmul(pooled, wv.transpose(1, 2)) + bv.reshape(-1, 1, self.depth)
-        attended = (
-            attended.view(self.experts, self.heads, batch * count, self.depth).transpose(1, 2).flatten(2)
-        )
+        return folded.view(-1, batch, count, self.width).transpose(0, 1)
+
+    def _unfolded(self, pooled: Tensor, gates: Tensor) -> Tensor:
+        """Pooled values (B, E*H, n, C) to the gated sum of the experts, (B, n, C)."""
+        batch, _, count, _ = pooled.shape
+        wv, bv = self._per_head(self._in_weights()[2]), self._in_biases()[2].reshape(-1, 1, self.depth)
+        attended = torch.matmul(pooled.transpose(0, 1).flatten(1, 2), wv.transpose(1, 2)) + bv
+        attended = attended.unflatten(0, (self.experts, self.heads)).transpose(1, 2).flatten(2)
         outputs = torch.baddbmm(self.out_bias[:, None], attended, self.out_weight.transpose(1, 2))
         return torch.einsum("ebnc,bne->bnc", outputs.view(self.experts, batch, count, self.width), gates)
 
@@ -214,36 +204,6 @@ def _masked(logits: Tensor, blocked: Tensor | None, key_bias: Tensor | None) -> 
     if blocked is not None:
         logits = logits.masked_fill_(blocked[:, None], float("-inf"))
     return logits
-
-
-def _pool_open(queries: Tensor, keys: Tensor, values: Tensor, blocked: Tensor) -> Tensor:
-    """Mean values (G, n, C) of the keys (L, C) by the folded queries (G, n, C) for blocked (n, L).
-
-    Queries with the same row of `blocked` share the keys that are open to them; the others are left out.
-    """
-    pooled = torch.empty_like(queries)
-    rows, kinds = torch.unique(blocked, dim=0, return_inverse=True)
-    for kind, row in enumerate(rows):
-        members, seen = kinds == kind, (~row).nonzero()[:, 0]
-        group = queries[:, members].flatten(0, 1)
-        pieces = [_pool(group, keys[i], values[i]) for i in seen.split(_rows_of_a_piece(len(group)))]
-        means, sums = zip(*pieces, strict=True)
-        mean = (torch.stack(means) * torch.stack(sums).softmax(0)).sum(0)
-        pooled[:, members] = mean.unflatten(0, (len(queries), -1))
-    return pooled
-
-
-def _pool(queries: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean values (n, C) of one piece of the keys, and the logarithm of its sum of exponentials (n, 1)."""
-    logits = torch.matmul(queries, keys.t())
-    weights = logits.softmax(1)  # the largest is exp(the largest logit - the logarithm of the sum)
-    sums = logits.amax(1, keepdim=True) - weights.amax(1, keepdim=True).log()
-    return torch.matmul(weights, values), sums
-
-
-def _rows_of_a_piece(logits: int) -> int:
-    """How many pixels with so many logits each are worked on at a time."""
-    return max(1, PIECE * torch.get_num_threads() // logits)
 
 
 class SelfAttention(nn.Module):

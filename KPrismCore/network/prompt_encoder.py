@@ -88,6 +88,7 @@ class PromptMapEncoder(nn.Module):
             for before, after in itertools.pairwise(channels)
         )
         self.wanted = [config.stage_of(stride) - 1 for stride in config.strides]
+        self.fine = config.fine_head_channels > 0
         self.projections = nn.ModuleList(
             nn.Identity()
             if config.prompt_channels[stage] == config.width
@@ -95,16 +96,20 @@ class PromptMapEncoder(nn.Module):
             for stage in self.wanted
         )
 
-    def forward(self, maps: Tensor) -> tuple[list[Tensor], Tensor]:
-        """(B, 3, S, S) to the maps of the decoder levels, coarse to fine, and the map at stride 2."""
-        outputs: list[Tensor] = []
-        for stage in self.stages:
+    def forward(self, maps: Tensor) -> tuple[list[Tensor], Tensor | None]:
+        """(B, 3, S, S) to the maps of the decoder levels, coarse to fine, and the map at stride 2, if used.
+
+        A map that no one asks for is given up at once: the decoder's maps then find memory at hand.
+        """
+        outputs: dict[int, Tensor] = {}
+        for index, stage in enumerate(self.stages):
             maps = stage(maps)
-            outputs.append(maps)
+            if index in self.wanted or (index == 0 and self.fine):
+                outputs[index] = maps
         levels = [
             project(outputs[stage]) for project, stage in zip(self.projections, self.wanted, strict=True)
         ]
-        return levels, outputs[0]
+        return levels, outputs.get(0)
 
 
 class ClickEncoder(nn.Module):

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from KPrismCore.network import moe
+from KPrismCore.network import folding
 from KPrismCore.network.moe import FOLD_LIMIT, MoEAttention, MoEFeedForward, SelfAttention
 
 WAYS = ("plain", "fold_queries", "fold_keys")
@@ -19,18 +19,18 @@ FOLDS = WAYS[1:]
 
 @dataclass(frozen=True)
 class Inputs:
-    """What an attention layer is called with; `placed` and `placed_memory` are leaves too."""
+    """What an attention layer is called with; the positions are leaves too."""
 
     x: Tensor
-    placed: Tensor
+    position: Tensor
     memory: Tensor
-    placed_memory: Tensor
+    memory_position: Tensor
     blocked: Tensor | None
     key_bias: Tensor | None
 
     @property
     def leaves(self) -> tuple[Tensor, ...]:
-        return self.x, self.placed, self.memory, self.placed_memory
+        return self.x, self.position, self.memory, self.memory_position
 
 
 def random_attention(width: int, heads: int, experts: int) -> MoEAttention:
@@ -86,17 +86,27 @@ def test_folding_gives_the_result_of_the_plain_way(seed, way):
     assert difference.abs().max() <= 1e-4
 
 
-@pytest.mark.parametrize("piece", [1, 100, moe.PIECE])
+@pytest.mark.parametrize("piece", [1, 100, folding.PIECE])
 @pytest.mark.parametrize("way", FOLDS)
 @pytest.mark.parametrize("seed", range(24))
 def test_folding_piece_by_piece_without_gradients_gives_the_result_of_the_plain_way(
     seed, way, piece, monkeypatch
 ):
-    monkeypatch.setattr(moe, "PIECE", piece)
+    monkeypatch.setattr(folding, "PIECE", piece)
     attention, inputs = made_up(seed)
     with torch.inference_mode():
         difference = run(attention, way, inputs) - run(attention, "plain", inputs)
     assert difference.abs().max() <= 1e-4
+
+
+def test_logits_beyond_the_largest_exponential_give_the_result_of_the_plain_way():
+    torch.manual_seed(0)
+    attention = random_attention(16, 2, 2)
+    x, memory = torch.randn(1, 30, 16), torch.randn(1, 4, 16)
+    inputs = Inputs(x, 400 * torch.randn(1, 30, 16), memory, torch.randn(1, 4, 16), None, None)
+    with torch.inference_mode():
+        found, wanted = (run(attention, way, inputs) for way in ("fold_keys", "plain"))
+    torch.testing.assert_close(found, wanted, atol=2e-3, rtol=1e-3)  # rounding of logits in the hundreds
 
 
 @pytest.mark.parametrize("way", FOLDS)
@@ -146,9 +156,8 @@ def test_the_plain_way_is_the_gated_sum_of_torch_attentions(seed):
     mask = mask.repeat_interleave(attention.heads, 0)
     total = inputs.x
     for expert in range(attention.experts):
-        output, _ = multihead(attention, expert)(
-            inputs.placed, inputs.placed_memory, inputs.memory, attn_mask=mask
-        )
+        queries, keys = inputs.x + inputs.position, inputs.memory + inputs.memory_position
+        output, _ = multihead(attention, expert)(queries, keys, inputs.memory, attn_mask=mask)
         total = total + gates[..., expert, None] * output
     torch.testing.assert_close(run(attention, "plain", inputs), attention.norm(total), atol=1e-5, rtol=1e-4)
 
