@@ -99,17 +99,16 @@ class PromptMapEncoder(nn.Module):
     def forward(self, maps: Tensor) -> tuple[list[Tensor], Tensor | None]:
         """(B, 3, S, S) to the maps of the decoder levels, coarse to fine, and the map at stride 2, if used.
 
-        A map that no one asks for is given up at once: the decoder's maps then find memory at hand.
+        A map that no one asks for is given up here: the decoder then finds memory at hand.
         """
-        outputs: dict[int, Tensor] = {}
-        for index, stage in enumerate(self.stages):
+        outputs: list[Tensor] = []
+        for stage in self.stages:
             maps = stage(maps)
-            if index in self.wanted or (index == 0 and self.fine):
-                outputs[index] = maps
+            outputs.append(maps)
         levels = [
             project(outputs[stage]) for project, stage in zip(self.projections, self.wanted, strict=True)
         ]
-        return levels, outputs.get(0)
+        return levels, outputs[0] if self.fine else None
 
 
 class ClickEncoder(nn.Module):
