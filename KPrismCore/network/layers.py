@@ -210,8 +210,8 @@ def to_map(tokens: Tensor, height: int, width: int) -> Tensor:
 
 
 def on_cpu_without_gradients(x: Tensor) -> bool:
-    """Whether shapes may depend on the data and work may go piece by piece."""
-    return x.device.type == "cpu" and not torch.is_grad_enabled()
+    """Whether shapes may depend on the data and work may go piece by piece, in the type of `x`."""
+    return x.device.type == "cpu" and not torch.is_grad_enabled() and not torch.is_autocast_enabled("cpu")
 
 
 def add_into(x: Tensor, other: Tensor) -> Tensor:

@@ -99,6 +99,16 @@ def test_folding_piece_by_piece_without_gradients_gives_the_result_of_the_plain_
     assert difference.abs().max() <= 1e-4
 
 
+@pytest.mark.parametrize("way", FOLDS)
+def test_folding_in_mixed_precision_without_gradients_is_near_the_plain_way(way):
+    attention, inputs = made_up(1)
+    with torch.inference_mode():
+        wanted = run(attention, "plain", inputs)
+        with torch.autocast("cpu", torch.bfloat16):
+            found = run(attention, way, inputs)
+    torch.testing.assert_close(found.float(), wanted, atol=0.1, rtol=0.1)
+
+
 def test_logits_beyond_the_largest_exponential_give_the_result_of_the_plain_way():
     torch.manual_seed(0)
     attention = random_attention(16, 2, 2)
