@@ -67,3 +67,7 @@ class OutputFileError(KPrismError):
 
 class TrainingDataError(KPrismError):
     """The training or evaluation data cannot be used."""
+
+
+class MissingPackageError(KPrismError):
+    """An optional package is not installed, or cannot be imported."""

@@ -18,13 +18,14 @@ from KPrismCore.errors import CheckpointError, InputFileError, OutputFileError
 from KPrismCore.network.config import KPrismConfig
 from KPrismCore.network.kprism import KPrism
 from KPrismCore.preprocess import Preprocessing
-from KPrismCore.training.data import BatchStream, TaskSampler, read_classes
-from KPrismCore.training.loop import STATE_NAME
+from KPrismCore.training.batches import BatchStream
+from KPrismCore.training.configuration import from_plain
+from KPrismCore.training.data import TaskSampler, read_classes
 from KPrismCore.training.packs import ImageSet, split_by_subject
 from KPrismCore.training.recalibrate import BATCHES, recalibrate
 from KPrismCore.training.runlog import MEAN_GROUP
-from KPrismCore.training.settings import TrainingSettings, from_plain
-from KPrismCore.training.state import load_state
+from KPrismCore.training.settings import TrainingSettings
+from KPrismCore.training.state import STATE_NAME, load_state
 
 CLASSES = Path(__file__).resolve().parents[2] / "Resources" / "Classes"
 LIMIT_MEGABYTES = 16.0
@@ -66,19 +67,28 @@ def run_checkpoint(run: Path, card: ModelCard, metrics: Mapping[str, Any] | None
     path = run / STATE_NAME
     if not path.is_file():
         raise CheckpointError(f"{run} holds no {STATE_NAME}.", "Name the folder of a training run.")
-    state = load_state(path)
+    results = dict(metrics) if metrics is not None else _quick_validation(run)
+    return state_checkpoint(load_state(path), card, results)
+
+
+def state_checkpoint(state: Mapping[str, Any], card: ModelCard, metrics: Mapping[str, Any]) -> Checkpoint:
+    """Make a checkpoint of the averaged weights in a training state.
+
+    Args:
+        state: what the state file holds.
+        card: what is known beforehand; the facts of the training are added.
+        metrics: results to put on the card.
+
+    Raises:
+        InputFileError: the run's class file is not there.
+    """
     settings = from_plain(state["settings"])
-    card = replace(
-        card,
-        training=_facts(state, settings),
-        metrics=dict(metrics) if metrics is not None else _quick_validation(run),
-    )
     return Checkpoint(
         config=KPrismConfig.from_dict(state["network"]),
         weights=state["average"],
         catalogue=load_catalogue(CLASSES / settings.classes) if settings.classes else Catalogue(()),
         preprocessing=Preprocessing(),
-        card=card,
+        card=replace(card, training=_facts(state, settings), metrics=dict(metrics)),
         lowest_threshold=LOWEST_THRESHOLD,
     )
 
@@ -134,7 +144,7 @@ def _facts(state: Mapping[str, Any], settings: TrainingSettings) -> dict[str, An
     return {
         "steps": state["step"], "samples": state["samples"], "minutes": round(state["seconds"] / 60, 1),
         "seed": settings.seed, "complete": state["step"] >= settings.steps,
-        "weights": "moving average", "settings": recipe,
+        "weights": "moving average", "processes": state.get("processes", 1), "settings": recipe,
     }  # fmt: skip
 
 

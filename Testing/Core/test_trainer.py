@@ -11,10 +11,12 @@ import pytest
 import torch
 
 from KPrismCore.errors import CheckpointError, InputFileError, TrainingDataError
-from KPrismCore.training.loop import Trainer, learning_rate
+from KPrismCore.training.configuration import from_plain, read_settings
+from KPrismCore.training.loop import Trainer
 from KPrismCore.training.packs import ImageSet, Sample
 from KPrismCore.training.runlog import Window
-from KPrismCore.training.settings import TrainingSettings, from_plain, read_settings
+from KPrismCore.training.schedule import learning_rate
+from KPrismCore.training.settings import TrainingSettings
 
 CONFIGS = Path(__file__).parents[2] / "Resources" / "Configs"
 CLASSES = {1: {"discs": ["disc"]}}
@@ -49,7 +51,7 @@ def trainer(settings: TrainingSettings, folder: Path) -> Trainer:
 
 
 def weights(run: Trainer) -> list[torch.Tensor]:
-    return [*run.model.state_dict().values(), *run.average.model.state_dict().values()]
+    return [*run.model.state_dict().values(), *run.learner.average.model.state_dict().values()]
 
 
 def test_a_resumed_run_has_the_weights_of_an_unbroken_one(settings: TrainingSettings, tmp_path: Path) -> None:
@@ -57,7 +59,7 @@ def test_a_resumed_run_has_the_weights_of_an_unbroken_one(settings: TrainingSett
     whole.run()
     first = trainer(settings, tmp_path / "parts")
     batches = first._batches
-    first._batches = lambda: (batch for batch in batches() if batch.step < 3)  # type: ignore[method-assign]
+    first._batches = lambda: (parts for parts in batches() if parts[0].step < 3)  # type: ignore[method-assign]
     first.run()
     second = trainer(settings, tmp_path / "parts")
     second.resume()
@@ -86,7 +88,7 @@ def test_a_repeated_batch_is_learnt(settings: TrainingSettings, tmp_path: Path) 
     losses = []
     for _ in range(25):
         window = Window()
-        run._train(batch, window)
+        run.learner.step([batch], window)
         losses.append(window.loss)
     assert losses[-1] < 0.9 * losses[0]
 
