@@ -6,52 +6,23 @@ import csv
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
+from disc_runs import NETWORK, SETTINGS, disc_set, trainer, weights
 
 from KPrismCore.errors import CheckpointError, InputFileError, TrainingDataError
 from KPrismCore.training.configuration import from_plain, read_settings
 from KPrismCore.training.loop import Trainer
-from KPrismCore.training.packs import ImageSet, Sample
 from KPrismCore.training.runlog import Window
 from KPrismCore.training.schedule import learning_rate
 from KPrismCore.training.settings import TrainingSettings
 
 CONFIGS = Path(__file__).parents[2] / "Resources" / "Configs"
-CLASSES = {1: {"discs": ["disc"]}}
-NETWORK = {
-    "encoder_channels": (4, 4, 8, 8, 8), "encoder_attention": (False, False, False, False),
-    "prompt_channels": (4, 4, 8, 8), "norm_groups": 2, "width": 16, "layers": 2, "experts": 2, "heads": 2,
-    "ffn_width": 16, "pixel_block": "depthwise", "mask_head_channels": 4, "classes": 1, "click_hidden": 8,
-}  # fmt: skip
-
-
-def disc_set(subjects: int = 6) -> ImageSet:
-    rng = np.random.default_rng(0)
-    rows, columns = np.mgrid[:64, :64]
-    samples = []
-    for subject in range(subjects):
-        mask = np.hypot(rows - rng.uniform(20, 44), columns - rng.uniform(20, 44)) < rng.uniform(6, 14)
-        image = (40 + 150 * mask + rng.uniform(0, 20, mask.shape)).astype(np.uint8)
-        samples.append(Sample(image, mask.astype(np.uint8), f"s{subject}", f"s{subject}", augmented=False))
-    return ImageSet("discs", "CT", {1: "disc"}, tuple(samples))
 
 
 @pytest.fixture
 def settings() -> TrainingSettings:
-    return TrainingSettings(
-        input_size=64, batch_size=2, steps=6, warmup_steps=2, log_steps=2, save_steps=100, validate_steps=100,
-        mode_probabilities=(0.25, 0.25, 0.25, 0.25), network=NETWORK,
-    )  # fmt: skip
-
-
-def trainer(settings: TrainingSettings, folder: Path) -> Trainer:
-    return Trainer(settings, [disc_set()], CLASSES, folder)
-
-
-def weights(run: Trainer) -> list[torch.Tensor]:
-    return [*run.model.state_dict().values(), *run.learner.average.model.state_dict().values()]
+    return SETTINGS
 
 
 def test_a_resumed_run_has_the_weights_of_an_unbroken_one(settings: TrainingSettings, tmp_path: Path) -> None:
