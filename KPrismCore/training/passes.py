@@ -131,9 +131,6 @@ def train_passes(
         if index > 0 or click_at_once:
             robot.look(probability)
         clicks = robot.click_set(device)
-        if index == batch.silent_rounds and torch.is_autocast_enabled(device.type):
-            # autocast keeps its copies of the weights, and those made without gradients have none to give
-            torch.clear_autocast_cache()
         with torch.set_grad_enabled(supervised):
             outputs = model.decode(encoded.features, encoded.prompts(clicks, probability))
         if supervised:

@@ -19,7 +19,7 @@ class ProgressLines:
     """
 
     def __init__(self, total: int, done: int, console: Console | None = None) -> None:
-        self._console = console or Console(highlight=False, soft_wrap=True)
+        self._console = console or Console(highlight=False)
         self._bar = Progress(
             TextColumn("step"), MofNCompleteColumn(), BarColumn(), TimeElapsedColumn(), RemainingColumn(),
             TextColumn("{task.fields[loss]}"), console=self._console,
@@ -42,5 +42,5 @@ class ProgressLines:
 
     def line(self, text: str) -> None:
         """Print a line; in a terminal above the bar."""
-        self._console.print(text, markup=False)
+        self._console.print(text, markup=False, soft_wrap=True)
         self._console.file.flush()

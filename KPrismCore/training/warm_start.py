@@ -96,13 +96,13 @@ def warm_start(model: KPrism, source: Checkpoint, catalogue: Catalogue) -> WarmS
         for name, value in source.weights.items()
         if name in own and name not in kept and own[name].shape == value.shape
     }
-    classes = _take_classes(model, source, catalogue) if by_class else []
     if not fitting:
         raise CheckpointError(
             f"No weight of '{source.card.name}' fits the network of the configuration.",
             "Name a model with the same channels and width.",
         )
     model.load_state_dict(fitting, strict=False)
+    classes = _take_classes(model, source, catalogue) if by_class else []
     identities = _begin_as_identity(model, source)
     tables = [name for name in CLASS_TABLES if classes]
     missing = [name for name in own if name not in fitting and name not in tables]
