@@ -70,4 +70,4 @@ class TrainingDataError(KPrismError):
 
 
 class MissingPackageError(KPrismError):
-    """An optional package is not installed, or cannot be imported."""
+    """A package that only some commands need is not installed."""

@@ -53,8 +53,13 @@ def train(
         raise OutputFileError(f"{out} holds a training run.", "Add --resume, or name another folder.")
     fabric = make_fabric(devices, nodes, settings.precision, device)
     torch.set_num_threads(threads)
-    classes = read_classes(RESOURCES / "Classes" / settings.classes) if settings.classes else {}
-    trainer = Trainer(settings, read_packs(data, settings.kept_size), classes, out, fabric)
+    with fabric.rank_zero_first():
+        sets = read_packs(data, settings.kept_size)
+        classes = read_classes(RESOURCES / "Classes" / settings.classes) if settings.classes else {}
+    trainer = Trainer(settings, sets, classes, out, fabric)
+    absent = settings.absent_sets(image_set.name for image_set in sets)
+    if absent and fabric.is_global_zero:
+        print(f"The table [sets] names {', '.join(absent)}: not in the data.", flush=True)
     if resume and trainer.state_path.exists():
         trainer.resume()
     elif init is not None:

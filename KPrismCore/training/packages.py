@@ -7,7 +7,7 @@ from types import ModuleType
 
 from KPrismCore.errors import MissingPackageError
 
-REMEDY = "Install the packages for research: Resources/requirements-research.txt."
+REMEDY = "Run 'python3 kprism.py setup --research'."
 
 
 def optional(module: str, package: str) -> ModuleType:

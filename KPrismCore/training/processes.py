@@ -7,6 +7,8 @@ processors and by NCCL on CUDA. All processes read the same data and take the sa
 from __future__ import annotations
 
 import os
+import warnings
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -19,6 +21,8 @@ from KPrismCore.training.settings import TrainingSettings
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
+# the others wait while the first process opens the data, or validates
+PATIENCE = timedelta(hours=3)
 ACCELERATORS = ("auto", "cpu", "cuda")
 _PRECISIONS: dict[str, Any] = {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}
 
@@ -46,10 +50,13 @@ def make_fabric(
     kind = _kind(accelerator, devices, nodes, precision)
     strategy: Any = "auto"
     if devices * nodes > 1:
+        # depthwise convolutions on channels-last memory; gradients are copied, and right
+        warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
         # each batch trains the weights of its mode only
         strategy = strategies.DDPStrategy(
-            process_group_backend="nccl" if kind == "cuda" else "gloo", find_unused_parameters=True
-        )
+            process_group_backend="nccl" if kind == "cuda" else "gloo", find_unused_parameters=True,
+            timeout=PATIENCE,
+        )  # fmt: skip
     fabric: Fabric = fabric_module.Fabric(
         accelerator=kind, devices=devices, num_nodes=nodes, strategy=strategy,
         precision=_PRECISIONS[precision],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
@@ -87,6 +87,11 @@ class TrainingSettings:
             return self.sets[name]
         fitting = [factor for pattern, factor in self.sets.items() if fnmatchcase(name, pattern)]
         return fitting[-1] if fitting else 1.0
+
+    def absent_sets(self, names: Iterable[str]) -> list[str]:
+        """Entries of `sets` that fit none of these names."""
+        known = list(names)
+        return [pattern for pattern in self.sets if not any(fnmatchcase(name, pattern) for name in known)]
 
     def to_plain(self) -> dict[str, Any]:
         """Return the settings as numbers, strings, lists and dicts, fit for a state file."""

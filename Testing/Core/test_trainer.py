@@ -18,7 +18,6 @@ from KPrismCore.errors import CheckpointError, TrainingDataError
 from KPrismCore.training.loop import Trainer
 from KPrismCore.training.progress import ProgressLines
 from KPrismCore.training.runlog import Window
-from KPrismCore.training.schedule import learning_rate
 from KPrismCore.training.settings import TrainingSettings
 
 
@@ -158,9 +157,3 @@ def test_the_validation_table_has_sets_classes_and_means(settings: TrainingSetti
         rows = {row["group"]: row for row in csv.DictReader(stream)}
     assert set(rows) == {"discs", "1:discs", "mean"}
     assert all(0 <= float(rows["mean"][name]) <= 1 for name in ("class", "reference", "clicks_1", "clicks_5"))
-
-
-def test_the_rate_rises_then_falls_to_its_floor(settings: TrainingSettings) -> None:
-    recipe = replace(settings, learning_rate=1.0, warmup_steps=10, steps=110, final_rate_factor=0.1)
-    rates = [learning_rate(recipe, step) for step in (0, 9, 10, 60, 110)]
-    assert rates == pytest.approx([0.1, 1.0, 1.0, 0.55, 0.1])

@@ -136,6 +136,11 @@ def test_a_sets_own_factor_comes_before_patterns():
     assert [settings.set_factor(name) for name in ("ct_a", "ct_b", "mr")] == [3.0, 2.0, 0.5]
 
 
+def test_entries_of_sets_that_are_not_there_are_known():
+    settings = replace(SETTINGS, sets={"ct_*": 2.0, "mr_*": 2.0, "*": 1.0})
+    assert settings.absent_sets(["ct_a", "us"]) == ["mr_*"]
+
+
 def test_without_any_set_that_counts_there_is_nothing_to_learn():
     with pytest.raises(TrainingDataError, match="No image"):
         TaskSampler([disc_set()], {}, replace(SETTINGS, sets={"*": 0.0}))

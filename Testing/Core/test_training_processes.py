@@ -145,7 +145,7 @@ def test_more_devices_than_there_are_are_refused():
 def test_a_missing_package_is_named_with_its_remedy():
     with pytest.raises(MissingPackageError, match="lightning-fabric") as caught:
         packages.optional("no_such_module", "lightning-fabric")
-    assert "requirements-research.txt" in caught.value.remedy
+    assert "setup --research" in caught.value.remedy
 
 
 def test_in_bfloat16_silent_passes_do_not_cost_gradients(tmp_path):
