@@ -126,7 +126,10 @@ class TaskSampler:
         )
         self._set_weights = _shares(sizes * self._factors[self._usable])
         self._classes = self._class_sources(classes)
-        counts = [sum(len(source.members) for source in sources) for _, sources in self._classes]
+        counts = [
+            sum(len(source.members) * self._factors[source.set_index] for source in sources)
+            for _, sources in self._classes
+        ]
         self._class_weights = _shares(_weights(counts, self._settings.class_size_bounds, power))
 
     @property
@@ -234,7 +237,7 @@ def _pair(sample: Sample, labels: Sequence[int]) -> Pair:
     return sample.image, np.isin(sample.mask, labels)
 
 
-def _weights(counts: Sequence[int], bounds: tuple[int, int], power: float) -> NDArray[np.float64]:
+def _weights(counts: Sequence[float], bounds: tuple[int, int], power: float) -> NDArray[np.float64]:
     return np.asarray(np.clip(np.asarray(counts, dtype=np.float64), *bounds) ** power)
 
 

@@ -31,6 +31,31 @@ SETTINGS = TrainingSettings(
     mode_probabilities=(0.25, 0.25, 0.25, 0.25), network=NETWORK,
 )  # fmt: skip
 KILLED_AT = 4
+# the full network's parts at the smallest size; nothing that an ablation switches
+TINY = """
+[training]
+input_size = 32
+image_size = 64
+batch_size = 2
+steps = 2
+warmup_steps = 1
+pass_probabilities = [1.0]
+reference_probabilities = [1.0]
+classes = ""
+workers = 0
+[network]
+encoder_channels = [4, 4, 4, 4, 4]
+stem_blocks = 1
+encoder_heads = 2
+attention_grid = 2
+prompt_channels = [4, 4, 4, 4]
+norm_groups = 2
+width = 8
+heads = 2
+ffn_width = 8
+mask_head_channels = 4
+click_hidden = 4
+"""
 
 
 def disc_set(subjects: int = 6) -> ImageSet:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from disc_runs import CLASSES, disc_set
+from disc_runs import CLASSES, TINY, disc_set
 
 from KPrismCore.network.config import KPrismConfig
 from KPrismCore.network.kprism import KPrism
@@ -15,31 +15,6 @@ from KPrismCore.training.runlog import Window
 
 CONFIGS = Path(__file__).parents[2] / "Resources" / "Configs"
 ABLATIONS = sorted((CONFIGS / "ablations").glob("*.toml"))
-# the full network's parts at the smallest size; nothing that an ablation switches
-TINY = """
-[training]
-input_size = 32
-image_size = 64
-batch_size = 2
-steps = 2
-warmup_steps = 1
-pass_probabilities = [1.0]
-reference_probabilities = [1.0]
-classes = ""
-workers = 0
-[network]
-encoder_channels = [4, 4, 4, 4, 4]
-stem_blocks = 1
-encoder_heads = 2
-attention_grid = 2
-prompt_channels = [4, 4, 4, 4]
-norm_groups = 2
-width = 8
-heads = 2
-ffn_width = 8
-mask_head_channels = 4
-click_hidden = 4
-"""
 
 
 @pytest.fixture
