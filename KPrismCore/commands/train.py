@@ -8,7 +8,6 @@ from typing import Annotated
 import torch
 import typer
 
-from KPrismCore.catalogue import Catalogue, load_catalogue
 from KPrismCore.errors import OutputFileError
 from KPrismCore.training.configuration import read_settings
 from KPrismCore.training.data import read_classes
@@ -16,7 +15,6 @@ from KPrismCore.training.loop import Trainer
 from KPrismCore.training.packs import read_packs
 from KPrismCore.training.processes import make_fabric
 from KPrismCore.training.schedule import with_steps
-from KPrismCore.training.settings import TrainingSettings
 from KPrismCore.training.state import STATE_NAME
 from KPrismCore.training.warm_start import open_start
 
@@ -63,15 +61,7 @@ def train(
     if resume and trainer.state_path.exists():
         trainer.resume()
     elif init is not None:
-        _start(trainer, settings, init)
+        report = trainer.start_from(open_start(init))
+        if fabric.is_global_zero:
+            print("\n".join(report.lines()), flush=True)
     trainer.run(minutes)
-
-
-def _start(trainer: Trainer, settings: TrainingSettings, source: str) -> None:
-    """Take the first weights from a model, and say which."""
-    catalogue = (
-        load_catalogue(RESOURCES / "Classes" / settings.classes) if settings.classes else Catalogue(())
-    )
-    report = trainer.start_from(open_start(source), catalogue)
-    if trainer.fabric.is_global_zero:
-        print("\n".join(report.lines()), flush=True)

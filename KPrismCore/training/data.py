@@ -125,7 +125,11 @@ class TaskSampler:
             [len(self._sets[index].samples) for index in usable], self._settings.set_size_bounds, power
         )
         self._set_weights = _shares(sizes * self._factors[self._usable])
-        self._classes = self._class_sources(classes)
+        found = [
+            (index, [source for source in sources if self._factors[source.set_index] > 0])
+            for index, sources in self._class_sources(classes)
+        ]
+        self._classes = [(index, sources) for index, sources in found if sources]
         counts = [
             sum(len(source.members) * self._factors[source.set_index] for source in sources)
             for _, sources in self._classes
@@ -221,12 +225,12 @@ class TaskSampler:
             sources = []
             for set_index, image_set in enumerate(self._sets):
                 names = wanted.get(image_set.name, ())
-                # the paper's class table names labels by their number
+                # tables of the paper name labels by their numbers in the masks
                 labels = tuple(
                     sorted(n for n, name in image_set.labels.items() if name in names or str(n) in names)
                 )
                 source = self.source(set_index, labels)
-                if source.members and self._factors[set_index] > 0:
+                if source.members:
                     sources.append(source)
             if sources:
                 found.append((index, sources))

@@ -67,26 +67,35 @@ def run_checkpoint(run: Path, card: ModelCard, metrics: Mapping[str, Any] | None
     path = run / STATE_NAME
     if not path.is_file():
         raise CheckpointError(f"{run} holds no {STATE_NAME}.", "Name the folder of a training run.")
-    results = dict(metrics) if metrics is not None else _quick_validation(run)
-    return state_checkpoint(load_state(path), card, results)
+    state, results = load_state(path), dict(metrics) if metrics is not None else _quick_validation(run)
+    return state_checkpoint(state, card, results, catalogue_of(from_plain(state["settings"])))
 
 
-def state_checkpoint(state: Mapping[str, Any], card: ModelCard, metrics: Mapping[str, Any]) -> Checkpoint:
+def catalogue_of(settings: TrainingSettings) -> Catalogue:
+    """Return the classes that a recipe trains by name; none where it names no class file.
+
+    Raises:
+        InputFileError: the class file is not there, or is none.
+    """
+    return load_catalogue(CLASSES / settings.classes) if settings.classes else Catalogue(())
+
+
+def state_checkpoint(
+    state: Mapping[str, Any], card: ModelCard, metrics: Mapping[str, Any], catalogue: Catalogue
+) -> Checkpoint:
     """Make a checkpoint of the averaged weights in a training state.
 
     Args:
         state: what the state file holds.
         card: what is known beforehand; the facts of the training are added.
         metrics: results to put on the card.
-
-    Raises:
-        InputFileError: the run's class file is not there.
+        catalogue: the classes that were trained by name.
     """
     settings = from_plain(state["settings"])
     return Checkpoint(
         config=KPrismConfig.from_dict(state["network"]),
         weights=state["average"],
-        catalogue=load_catalogue(CLASSES / settings.classes) if settings.classes else Catalogue(()),
+        catalogue=catalogue,
         preprocessing=Preprocessing(),
         card=replace(card, training=_facts(state, settings), metrics=dict(metrics)),
         lowest_threshold=LOWEST_THRESHOLD,

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.utils.data import DataLoader
 
-from KPrismCore.catalogue import Catalogue
 from KPrismCore.checkpoint import Checkpoint, ModelCard, save_checkpoint
 from KPrismCore.errors import CheckpointError, TrainingDataError
 from KPrismCore.network.config import KPrismConfig
@@ -27,7 +26,7 @@ from KPrismCore.training.batches import BatchStream, Share
 from KPrismCore.training.board import Board
 from KPrismCore.training.checks import check_share
 from KPrismCore.training.data import Batch, Classes, TaskSampler
-from KPrismCore.training.export import state_checkpoint
+from KPrismCore.training.export import catalogue_of, state_checkpoint
 from KPrismCore.training.learner import Learner
 from KPrismCore.training.packs import ImageSet, split_by_subject
 from KPrismCore.training.processes import any_of, facts, make_fabric
@@ -104,13 +103,13 @@ class Trainer:
         """The state file."""
         return self.folder / STATE_NAME
 
-    def start_from(self, source: Checkpoint, catalogue: Catalogue) -> WarmStart:
+    def start_from(self, source: Checkpoint) -> WarmStart:
         """Begin with the weights of a checkpoint as far as they fit; see `warm_start`.
 
         Raises:
             CheckpointError: nothing of it fits.
         """
-        report = warm_start(self.model, source, catalogue)
+        report = warm_start(self.model, source, catalogue_of(self.settings))
         self.learner.average.model.load_state_dict(self.model.state_dict())
         return report
 
@@ -229,7 +228,8 @@ class Trainer:
         self.best = score
         results = {"quick_validation": {"step": self.step, **{k: round(v, 4) for k, v in means.items()}}}
         card = ModelCard(name=self.settings.name)
-        save_checkpoint(self.folder / BEST_NAME, state_checkpoint(self._state(), card, results))
+        classes = catalogue_of(self.settings)
+        save_checkpoint(self.folder / BEST_NAME, state_checkpoint(self._state(), card, results, classes))
 
 
 class _Shown:

@@ -95,7 +95,7 @@ def test_a_run_begins_with_the_averaged_weights_of_another(tmp_path):
     first = trainer(replace(SETTINGS, steps=2), tmp_path / "first")
     first.run()
     second = trainer(SETTINGS, tmp_path / "second")
-    second.start_from(open_start(tmp_path / "first"), Catalogue(()))
+    second.start_from(open_start(tmp_path / "first"))
     expected = first.learner.average.model.state_dict()
     for model in (second.model, second.learner.average.model):
         assert all(torch.equal(expected[name], value) for name, value in model.state_dict().items())
