@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from KPrismCore.errors import InputFileError
+from KPrismCore.errors import InputFileError, TrainingDataError
+from KPrismCore.network.config import KPrismConfig
 from KPrismCore.training.settings import MODES, PRECISIONS, TrainingSettings
 
 
@@ -29,6 +30,32 @@ def check_share(settings: TrainingSettings, processes: int) -> int:
             f"Set batch_size to a multiple of {parts}; it counts the samples of all processes.",
         )
     return settings.batch_size // parts
+
+
+def check_network(settings: TrainingSettings, config: KPrismConfig, classes: int) -> None:
+    """Compare a recipe with its network.
+
+    Args:
+        settings: the recipe.
+        config: the network.
+        classes: largest index of the class table.
+
+    Raises:
+        InputFileError: the factors of the decoder's outputs are not as many as there are outputs.
+        TrainingDataError: a class index is beyond the network's classes.
+    """
+    outputs = config.layers + (config.fine_head_channels > 0)
+    given = len(settings.output_weights)
+    if given not in (0, outputs):
+        raise InputFileError(
+            f"output_weights has {given} values, and the network {outputs} outputs.",
+            "Give one value per decoder layer (and one for the fine head), or none.",
+        )
+    if classes > config.classes:
+        raise TrainingDataError(
+            f"The class table has index {classes}, the network {config.classes} classes.",
+            "Raise classes in the table [network].",
+        )
 
 
 def _check_probabilities(settings: TrainingSettings) -> None:

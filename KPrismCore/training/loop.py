@@ -19,12 +19,12 @@ import torch
 from torch.utils.data import DataLoader
 
 from KPrismCore.checkpoint import Checkpoint, ModelCard, save_checkpoint
-from KPrismCore.errors import CheckpointError, TrainingDataError
+from KPrismCore.errors import CheckpointError
 from KPrismCore.network.config import KPrismConfig
 from KPrismCore.network.kprism import KPrism
 from KPrismCore.training.batches import BatchStream, Share
 from KPrismCore.training.board import Board
-from KPrismCore.training.checks import check_share
+from KPrismCore.training.checks import check_network, check_share
 from KPrismCore.training.data import Batch, Classes, TaskSampler
 from KPrismCore.training.export import catalogue_of, state_checkpoint
 from KPrismCore.training.learner import Learner
@@ -56,7 +56,7 @@ class Trainer:
 
     Raises:
         CheckpointError: the network configuration is not usable.
-        InputFileError: the batch cannot be shared by the processes.
+        InputFileError: the batch cannot be shared by the processes, or `output_weights` do not fit.
         MissingPackageError: Lightning Fabric is not installed.
         TrainingDataError: no usable target, or a class index beyond the network's classes.
     """
@@ -82,11 +82,7 @@ class Trainer:
         torch.manual_seed(settings.seed)
         table = {**settings.network, "input_size": settings.input_size}
         model = KPrism(KPrismConfig.from_dict(table))
-        if max(classes, default=0) > model.config.classes:
-            raise TrainingDataError(
-                f"The class table has index {max(classes)}, the network {model.config.classes} classes.",
-                "Raise classes in the table [network].",
-            )
+        check_network(settings, model.config, max(classes, default=0))
         self.stream = BatchStream(TaskSampler(training, classes, settings), settings)
         size = check_share(settings, self.fabric.world_size)
         self.share = Share(self.stream, size, settings.accumulation, self.fabric.global_rank)

@@ -25,7 +25,7 @@ Scores = dict[str, dict[str, float]]
 
 @dataclass
 class Window:
-    """Sums over the steps since the last log line; times in seconds."""
+    """Sums of one process over the steps since the last log line; times in seconds."""
 
     samples: int = 0
     steps: int = 0

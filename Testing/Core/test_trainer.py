@@ -14,7 +14,7 @@ from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from KPrismCore.checkpoint import read_checkpoint
-from KPrismCore.errors import CheckpointError, TrainingDataError
+from KPrismCore.errors import CheckpointError, InputFileError, TrainingDataError
 from KPrismCore.training.loop import Trainer
 from KPrismCore.training.progress import ProgressLines
 from KPrismCore.training.runlog import Window
@@ -148,6 +148,11 @@ def test_a_broken_state_is_refused(settings: TrainingSettings, tmp_path: Path) -
 def test_a_class_beyond_the_network_is_refused(settings: TrainingSettings, tmp_path: Path) -> None:
     with pytest.raises(TrainingDataError, match="index 2"):
         Trainer(settings, [disc_set()], {2: {"discs": ["disc"]}}, tmp_path)
+
+
+def test_a_factor_for_each_output_is_needed(settings: TrainingSettings, tmp_path: Path) -> None:
+    with pytest.raises(InputFileError, match="3 values, and the network 2 outputs"):
+        trainer(replace(settings, output_weights=(0.5, 0.5, 1.0)), tmp_path)
 
 
 def test_the_validation_table_has_sets_classes_and_means(settings: TrainingSettings, tmp_path: Path) -> None:
