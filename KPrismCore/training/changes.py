@@ -38,9 +38,9 @@ class Changes:
     noise_deviation: float = 0.05
 
     @property
-    def probabilities(self) -> tuple[float, ...]:
-        """How often each change happens."""
-        return (
-            self.flip, self.inversion, self.affine, self.distortion, self.gamma, self.contrast,
-            self.brightness, self.blur, self.noise,
+    def probabilities(self) -> dict[str, float]:
+        """How often each change happens, by its field."""
+        names = (
+            "flip", "inversion", "affine", "distortion", "gamma", "contrast", "brightness", "blur", "noise",
         )  # fmt: skip
+        return {name: getattr(self, name) for name in names}

@@ -6,6 +6,11 @@ from KPrismCore.errors import InputFileError, TrainingDataError
 from KPrismCore.network.config import KPrismConfig
 from KPrismCore.training.settings import MODES, PRECISIONS, TrainingSettings
 
+SHARES = (
+    "silent_probability", "noisy_click_probability", "synthetic_probability", "component_probability",
+    "union_probability", "crop_probability",
+)  # fmt: skip
+
 
 def check_settings(settings: TrainingSettings) -> None:
     """Raise ValueError, in words, on the first value that no run could use."""
@@ -68,13 +73,10 @@ def _check_probabilities(settings: TrainingSettings) -> None:
     ):
         if not table or min(table) < 0 or abs(sum(table) - 1) > 1e-6:
             raise ValueError(f"{name} do not sum to 1")
-    single = (
-        settings.silent_probability, settings.noisy_click_probability, settings.synthetic_probability,
-        settings.component_probability, settings.union_probability, settings.crop_probability,
-        *settings.changes.probabilities,
-    )  # fmt: skip
-    if not all(0 <= value <= 1 for value in single):
-        raise ValueError("a probability is between 0 and 1")
+    shares = {name: getattr(settings, name) for name in SHARES}
+    for name, value in {**shares, **settings.changes.probabilities}.items():
+        if not 0 <= value <= 1:
+            raise ValueError(f"{name} is between 0 and 1")
 
 
 def _check_counts(settings: TrainingSettings) -> None:
