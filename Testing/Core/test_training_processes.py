@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from disc_runs import KILLED_AT, SETTINGS, disc_set, trainer, weights
+from disc_runs import CLASSES, KILLED_AT, SETTINGS, disc_set, trainer, weights
+from lightning_fabric import Fabric
+from lightning_fabric.plugins.precision import MixedPrecision
 from made_up_packs import write_pack
 
 from KPrismCore.errors import DeviceError, InputFileError, MissingPackageError
@@ -164,6 +166,35 @@ def test_bfloat16_keeps_the_weights_in_float32_and_learns(tmp_path):
     run.run()
     assert {value.dtype for value in run.model.parameters()} == {torch.float32}
     assert not all(torch.equal(a, b) for a, b in zip(before, weights(run), strict=True))
+
+
+def scaled_trainer(folder: Path, scale: float) -> Trainer:
+    """A trainer in float16 with a loss scaler, on the processor (where users are refused it)."""
+    scaler = torch.amp.GradScaler("cpu", init_scale=scale)
+    fabric = Fabric(accelerator="cpu", devices=1, plugins=[MixedPrecision("16-mixed", "cpu", scaler)])
+    return Trainer(replace(SETTINGS, steps=1), [disc_set()], CLASSES, folder, fabric)
+
+
+def test_a_scaler_that_overflows_is_lowered_and_changes_no_weight(tmp_path):
+    run = scaled_trainer(tmp_path, 2.0**100)
+    before = [value.clone() for value in run.model.parameters()]
+    run.run()
+    assert run.learner.scaler_state()["scale"] == 2.0**99
+    assert all(torch.equal(a, b) for a, b in zip(before, run.model.parameters(), strict=True))
+
+
+def test_a_continued_run_has_the_scaler_of_the_first(tmp_path):
+    scaled_trainer(tmp_path, 2.0**100).run()
+    continued = scaled_trainer(tmp_path, 2.0)
+    continued.resume()
+    assert continued.learner.scaler_state()["scale"] == 2.0**99
+
+
+def test_with_a_scaler_the_weights_learn(tmp_path):
+    run = scaled_trainer(tmp_path, 2.0)
+    before = [value.clone() for value in run.model.parameters()]
+    run.run()
+    assert not all(torch.equal(a, b) for a, b in zip(before, run.model.parameters(), strict=True))
 
 
 def test_a_step_without_a_finite_gradient_changes_no_weight(tmp_path):
