@@ -52,7 +52,7 @@ heads = 2
 ffn_width = 16
 pixel_block = "depthwise"
 mask_head_channels = 4
-classes = 1
+classes = 2
 click_hidden = 8
 """
 

@@ -7,24 +7,29 @@ from dataclasses import replace
 import pytest
 import torch
 from disc_runs import SETTINGS, trainer
-from tiny import CLASSES, TINY, tiny_checkpoint
+from tiny import CLASSES, TINY
 
 from KPrismCore.catalogue import Catalogue, load_catalogue
-from KPrismCore.checkpoint import Checkpoint, read_checkpoint
+from KPrismCore.checkpoint import Checkpoint, ModelCard
 from KPrismCore.errors import CheckpointError
 from KPrismCore.network.kprism import KPrism
 from KPrismCore.network.prompts import Prompts
+from KPrismCore.preprocess import Preprocessing
 from KPrismCore.training.warm_start import open_start, warm_start
+
+PLAIN = replace(TINY, encoder_blocks=(1, 1, 1, 1))
 
 
 @pytest.fixture
-def source(tmp_path) -> Checkpoint:
-    return read_checkpoint(tiny_checkpoint(tmp_path / "tiny.safetensors"))
+def source() -> Checkpoint:
+    torch.manual_seed(0)
+    weights = KPrism(PLAIN).state_dict()
+    return Checkpoint(PLAIN, weights, load_catalogue(CLASSES), Preprocessing(), ModelCard(name="tiny"))
 
 
 def fresh(**changes) -> KPrism:
     torch.manual_seed(1)
-    return KPrism(replace(TINY, **changes)).eval()
+    return KPrism(replace(PLAIN, **changes)).eval()
 
 
 def answer(network: KPrism) -> torch.Tensor:
@@ -70,7 +75,7 @@ def test_classes_are_found_by_name_in_another_table(source):
     network = fresh(classes=2)
     first = network.class_content.weight[2:4].clone()
     report = warm_start(network, source, other)
-    count, old = TINY.queries_per_class, entries[4].index - 1
+    count, old = PLAIN.queries_per_class, entries[4].index - 1
     rows = source.weights["class_content.weight"][old * count : (old + 1) * count]
     assert torch.equal(network.class_content.weight[:2], rows)
     assert torch.equal(network.class_content.weight[2:4], first)
