@@ -67,6 +67,7 @@ set(KPRISM_CORE_SCRIPTS
   KPrismCore/launcher/installer.py
   KPrismCore/launcher/lock.py
   KPrismCore/launcher/main.py
+  KPrismCore/launcher/packages.py
   KPrismCore/launcher/probe.py
   KPrismCore/launcher/run_core.py
   KPrismCore/letterbox.py

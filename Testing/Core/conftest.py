@@ -15,6 +15,7 @@ from Testing.Core.labelmap_samples import (
     LIVER,
     box,
 )
+from Testing.Core.launcher_fixtures import *  # noqa: F403
 from Testing.Core.tiny import FakePredictor, random_volume
 
 
