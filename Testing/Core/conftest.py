@@ -17,6 +17,7 @@ from Testing.Core.labelmap_samples import (
 )
 from Testing.Core.launcher_fixtures import *  # noqa: F403
 from Testing.Core.tiny import FakePredictor, random_volume
+from Testing.Core.worker_samples import a_ray_session  # noqa: F401
 
 
 @pytest.fixture(params=GEOMETRIES.values(), ids=GEOMETRIES.keys())
