@@ -169,7 +169,7 @@ def _run(console: Console, chosen: Chosen, measured: Measured, store: RecordStor
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     found: dict[int, list[Record]] = {}
     with Progress(*columns, console=console) as progress:
-        task = progress.add_task("", total=len(chosen))
+        task = progress.add_task("starting", total=len(chosen))
         for number, records in measured:
             case = chosen[number][1]
             progress.update(task, description=f"{case.set_name}: {case.label_name}")

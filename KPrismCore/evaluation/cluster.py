@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +25,7 @@ from KPrismCore.evaluation.protocol import Record
 ROOT = Path(__file__).resolve().parents[2]
 # A case that kills its worker every time would be tried for ever.
 NO_PROGRESS_SECONDS = 3600
+KNOCK_SECONDS = 10
 # Few, so that the last cases spread over all workers.
 CASES_IN_FLIGHT = 2
 # Ray keeps what workers send in shared memory; records are small.
@@ -58,22 +61,24 @@ def ray_session(workers: Workers) -> Iterator[Any]:
         WorkerError: Ray does not start, or no cluster answers at the address.
         DeviceError: the share of a GPU is larger than all GPUs of the session.
     """
-    with _variables(_local_variables() if workers.address is None else QUIET):
-        ray = import_ray()
-        started = not ray.is_initialized()
-        if started:
-            _start(ray, workers)
-    try:
-        found = ray.cluster_resources().get("GPU", 0)
-        if workers.gpus > found:
-            raise DeviceError(
-                f"Each worker is to have {workers.gpus:g} GPUs; Ray finds {found:g}.",
-                "Give a smaller --gpus-per-worker, or leave it out to use the processors.",
-            )
-        yield ray
-    finally:
-        if started:
-            ray.shutdown()
+    with _variables(QUIET):
+        with _variables(_local_variables() if workers.address is None else {}):
+            ray = import_ray()
+            started = not ray.is_initialized()
+            logs = _start(ray, workers) if started else None
+        try:
+            found = ray.cluster_resources().get("GPU", 0)
+            if workers.gpus > found:
+                raise DeviceError(
+                    f"Each worker is to have {workers.gpus:g} GPUs; Ray finds {found:g}.",
+                    "Give a smaller --gpus-per-worker, or leave it out to use the processors.",
+                )
+            yield ray
+        finally:
+            if started:
+                ray.shutdown()
+            if logs is not None:
+                shutil.rmtree(logs, ignore_errors=True)
 
 
 def measure_on_workers(
@@ -125,18 +130,21 @@ def import_ray() -> Any:
     return ray
 
 
-def _start(ray: Any, workers: Workers) -> None:
+def _start(ray: Any, workers: Workers) -> Path | None:
+    """Start a session, or join a cluster; return the folder that Ray made for a session of this computer."""
     common = {"logging_level": logging.ERROR, "log_to_driver": False}
     try:
         if workers.address is None:
             # "local" also keeps Ray from a cluster that the variable RAY_ADDRESS names
-            ray.init(
+            context = ray.init(
                 "local", num_cpus=workers.count, object_store_memory=STORE_BYTES, include_dashboard=False,
                 **common,
             )  # fmt: skip
-        else:
-            variables = QUIET | ONE_THREAD | {"PYTHONPATH": str(ROOT)}
-            ray.init(workers.address, runtime_env={"env_vars": variables}, **common)
+            return Path(context.address_info["session_dir"])
+        _knock(workers.address)
+        variables = QUIET | ONE_THREAD | {"PYTHONPATH": str(ROOT)}
+        ray.init(workers.address, runtime_env={"env_vars": variables}, **common)
+        return None
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         place = "on this computer" if workers.address is None else f"at {workers.address}"
         raise WorkerError(
@@ -144,6 +152,13 @@ def _start(ray: Any, workers: Workers) -> None:
             "Check the address, and that the cluster has the same versions of Python and Ray; "
             "or leave --workers out.",
         ) from error
+
+
+def _knock(address: str) -> None:
+    """Raise OSError where nothing listens at HOST:PORT; Ray itself would try for many minutes."""
+    host, _, port = address.rpartition("//")[2].rpartition(":")
+    if port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK_SECONDS).close()
 
 
 def _dataset(ray: Any, recipe: Recipe, questions: Sequence[Row], workers: Workers) -> Any:
@@ -165,7 +180,7 @@ def _dataset(ray: Any, recipe: Recipe, questions: Sequence[Row], workers: Worker
 def _local_variables() -> dict[str, str]:
     # a worker has to find this package wherever the driver was started
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    return QUIET | ONE_THREAD | LOOPBACK | {"PYTHONPATH": path}
+    return ONE_THREAD | LOOPBACK | {"PYTHONPATH": path}
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -163,14 +164,14 @@ def test_more_gpus_than_there_are_are_refused():
 
 
 @pytest.fixture
-def started(monkeypatch) -> dict[str, Any]:
-    """How a stand-in for Ray was started."""
+def started(monkeypatch, tmp_path) -> dict[str, Any]:
+    """How a stand-in for Ray was started, which makes the folder logs."""
     seen: dict[str, Any] = {}
 
-    def init(address: str, **options: Any) -> None:
+    def init(address: str, **options: Any) -> SimpleNamespace:
         seen.update(options, address=address, usage=os.environ["RAY_USAGE_STATS_ENABLED"])
-        if address == "nowhere:1":
-            raise ConnectionError("no answer")
+        (tmp_path / "logs").mkdir()
+        return SimpleNamespace(address_info={"session_dir": str(tmp_path / "logs")})
 
     stand_in = SimpleNamespace(
         init=init, is_initialized=lambda: False, cluster_resources=dict, shutdown=lambda: None,
@@ -189,16 +190,20 @@ def test_a_session_of_this_computer_has_no_dashboard_and_no_telemetry(started, m
 
 
 def test_a_cluster_is_asked_only_at_the_address_given(started):
-    with ray_session(Workers(3, address="10.0.0.1:6379")):
-        pass
-    assert started["address"] == "10.0.0.1:6379"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        with ray_session(Workers(3, address=address)):
+            pass
+    assert started["address"] == address
     assert started["runtime_env"]["env_vars"]["OMP_NUM_THREADS"] == "1"
 
 
-@pytest.mark.usefixtures("started")
-def test_an_address_without_a_cluster_is_named():
-    with pytest.raises(WorkerError, match="nowhere:1"), ray_session(Workers(1, address="nowhere:1")):
+def test_an_address_at_which_nothing_listens_is_named_before_ray_waits(started):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+    with pytest.raises(WorkerError, match=address), ray_session(Workers(1, address=address)):
         pass
+    assert started == {}
 
 
 @pytest.mark.usefixtures("started")
@@ -207,6 +212,13 @@ def test_a_session_leaves_the_variables_as_they_were():
     with ray_session(TWO):
         pass
     assert dict(os.environ) == before
+
+
+@pytest.mark.usefixtures("started")
+def test_a_session_of_this_computer_leaves_no_files(tmp_path):
+    with ray_session(TWO):
+        assert (tmp_path / "logs").exists()
+    assert not (tmp_path / "logs").exists()
 
 
 def test_without_ray_the_remedy_is_told(monkeypatch):
