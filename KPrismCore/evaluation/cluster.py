@@ -99,18 +99,22 @@ def measure_on_workers(
         KPrismError: a worker met it.
         WorkerError: the workers failed in another way.
     """
-    failures = (ray.exceptions.RayError, ray.data.exceptions.ExecutionTimeoutError)
-    rows = _dataset(ray, recipe, questions, workers).iter_rows()
     try:
-        for row in rows:
+        for row in _dataset(ray, recipe, questions, workers).iter_rows():
             yield int(row["number"]), records_of(row["answer"]), int(row["process"])
-    except failures as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-        raise WorkerError(
-            f"The workers stopped: {reason}",
-            "What they had finished is kept: the same command goes on from there. "
-            "If it stops again, run it without --workers, which shows the case and the whole error.",
-        ) from error
+    except ray.data.exceptions.ExecutionTimeoutError as error:
+        raise _stopped(f"no case was finished for {NO_PROGRESS_SECONDS // 60} minutes.") from error
+    except ray.exceptions.RayError as error:
+        # the lines above the last are Ray's own traceback
+        raise _stopped((str(error).strip().splitlines() or [type(error).__name__])[-1]) from error
+
+
+def _stopped(reason: str) -> WorkerError:
+    return WorkerError(
+        f"The workers stopped: {reason}",
+        "What they had finished is kept: the same command goes on from there. "
+        "If it stops again, run it without --workers, which shows the case and the whole error.",
+    )
 
 
 def import_ray() -> Any:

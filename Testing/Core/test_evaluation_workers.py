@@ -23,7 +23,7 @@ from KPrismCore.commands.evaluate import evaluate
 from KPrismCore.errors import CheckpointError, DeviceError, MissingPackageError, WorkerError
 from KPrismCore.evaluation import cluster, runs
 from KPrismCore.evaluation.cases import Case, EvaluationSet
-from KPrismCore.evaluation.cluster import Workers, ray_session
+from KPrismCore.evaluation.cluster import Workers, measure_on_workers, ray_session
 from KPrismCore.evaluation.cluster_worker import CaseWorker, Recipe, question, records_of
 from KPrismCore.evaluation.model_scores import weights_hash
 from KPrismCore.evaluation.protocol import MODEL, OWN, PREVIOUS, SAME, Protocol, Record
@@ -225,6 +225,27 @@ def test_without_ray_the_remedy_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingPackageError, match="setup --research"), ray_session(TWO):
         pass
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (LookupError("line\nValueError: bad"), "ValueError: bad"),
+        (TimeoutError(), "no case was finished for 60"),
+    ],
+)
+def test_a_failure_of_the_workers_is_told_in_a_line(a_recipe, monkeypatch, error, reason):
+    class Failing:
+        def iter_rows(self):
+            raise error
+
+    stand_in = SimpleNamespace(
+        exceptions=SimpleNamespace(RayError=LookupError),
+        data=SimpleNamespace(exceptions=SimpleNamespace(ExecutionTimeoutError=TimeoutError)),
+    )
+    monkeypatch.setattr(cluster, "_dataset", lambda *_arguments: Failing())
+    with pytest.raises(WorkerError, match=f"The workers stopped: {reason}"):
+        list(measure_on_workers(stand_in, a_recipe, [], TWO))
 
 
 # A worker, in this process
