@@ -67,3 +67,11 @@ class OutputFileError(KPrismError):
 
 class TrainingDataError(KPrismError):
     """The training or evaluation data cannot be used."""
+
+
+class MissingPackageError(KPrismError):
+    """A package that only some commands need is not installed."""
+
+
+class WorkerError(KPrismError):
+    """The workers of a distributed evaluation cannot be started, or failed."""
