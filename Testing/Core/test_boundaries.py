@@ -29,6 +29,7 @@ EXTRA_LIBRARIES = {
     "pandas",
     "PIL",
     "lightning_fabric",
+    "ray",
 }
 EXTRA_PLACES = {"training", "evaluation", "commands", "__main__", "simulate"}
 
