@@ -28,8 +28,8 @@ EXTRA_LIBRARIES = {
     "rich",
     "pandas",
     "PIL",
-    "lightning_fabric",
     "ray",
+    "lightning_fabric",
 }
 EXTRA_PLACES = {"training", "evaluation", "commands", "__main__", "simulate"}
 
