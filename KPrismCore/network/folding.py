@@ -43,7 +43,7 @@ class FoldedKeys:
         """The keys of one sample as differences to the one with the largest offset, which is not absent."""
         keys, offset, outputs = (value[sample] for value in (self.keys, self.offset, self.outputs))
         first = int(offset[0].argmax())
-        others = [index for index in range(offset.shape[1]) if index != first]
+        others = torch.tensor([index for index in range(offset.shape[1]) if index != first])
         base = outputs[:, first]
         sums = base.unflatten(0, (experts, -1)).sum(1)
         return RelativeKeys(

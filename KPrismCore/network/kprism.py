@@ -87,11 +87,11 @@ class KPrism(nn.Module):
         return ImageFeatures(chosen[0], levels, maps[1] if self.fine_head is not None else None)
 
     def _project(self, level: int, features: Tensor) -> Tensor:
+        """One level of the image, with the position and the level's embedding at every pixel."""
         projected = self.projections[level](features)
         height, width = projected.shape[-2:]
-        return projected + to_map(
-            sine_positions(height, width, self.config.width, projected.device), height, width
-        )
+        places = sine_positions(height, width, self.config.width, projected.device)
+        return projected + to_map(places + self.level_embed.weight[level], height, width)
 
     def encode_references(self, images: Tensor, masks: Tensor) -> ReferenceFeatures:
         """Normalised images (B, R, 3, S, S) and binary masks (B, R, 1, S, S) of one object."""
@@ -149,13 +149,16 @@ class KPrism(nn.Module):
         return pixels + resampled if isinstance(resampler, nn.Identity) else add_into(resampled, pixels)
 
     def _fuse(self, features: ImageFeatures, prompts: Prompts) -> tuple[list[Tensor], Tensor | None]:
-        """Pixel tokens of every level: image, position, dense prompt and level. Spec sections 4 and 5."""
+        """Pixel tokens of every level: image, position, level and dense prompt. Spec sections 4 and 5."""
         like = features.levels[0]
         size, radius = self.config.input_size, self.config.click_radius
         drawn = click_map(prompts.clicks, prompts.previous, like.shape[0], like, size, radius)
         dense, fine = self.prompt_maps(drawn)
-        fused = zip(features.levels, dense, self.level_embed.weight, strict=True)
-        return [add_into(to_tokens(image + prompt), embedding) for image, prompt, embedding in fused], fine
+        levels = [
+            to_tokens(prompt + image if prompt is fine else add_into(prompt, image))
+            for image, prompt in zip(features.levels, dense, strict=True)
+        ]
+        return levels, fine
 
     def _tokens(self, prompts: Prompts, features: ImageFeatures, source: list[Tensor], level: int) -> Tokens:
         """All sparse tokens of a layer: class, references, clicks. Spec sections 8 and 9."""

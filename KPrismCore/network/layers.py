@@ -35,14 +35,22 @@ class GroupNorm(nn.GroupNorm):
     constant maps of an empty prompt: differences of 1e-2 behind it. Without gradients the variance is taken
     here around the mean, in short pieces, and the input is overwritten; with gradients, on other devices
     and in other precisions torch does it, on planar memory.
+
+    Args:
+        rectified: normalise ReLU(x); the input is overwritten then in every case.
     """
+
+    def __init__(self, groups: int, channels: int, rectified: bool = False) -> None:
+        super().__init__(groups, channels)
+        self.rectified = rectified
 
     def forward(self, x: Tensor) -> Tensor:
         here = x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_grad_enabled()
         if not here or not x.is_contiguous(memory_format=torch.channels_last):
-            return super().forward(x.contiguous())
+            return super().forward((x.relu_() if self.rectified else x).contiguous())
         batch, channels = x.shape[:2]
-        mean, spread = (value.view(batch, self.num_groups, -1) for value in _channel_moments(x))
+        moments = _channel_moments(x, self.rectified)
+        mean, spread = (value.view(batch, self.num_groups, -1) for value in moments)
         group_mean = mean.mean(2, keepdim=True)
         variance = (spread + (mean - group_mean).square()).mean(2, keepdim=True)
         weight, bias = (value.view(1, self.num_groups, -1) for value in (self.weight, self.bias))
@@ -52,8 +60,8 @@ class GroupNorm(nn.GroupNorm):
         return torch.addcmul(shift.view(shape), x, scale.view(shape), out=x)
 
 
-def _channel_moments(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance of every channel of (B, C, H, W), each (B, C).
+def _channel_moments(x: Tensor, rectified: bool = False) -> tuple[Tensor, Tensor]:
+    """Mean and variance of every channel of (B, C, H, W), each (B, C); rectifies x first if asked to.
 
     Each number is read from memory once: differences to the mean of the first piece are summed, and their
     squares. A piece is a part of the whole, so the variance is at least about (that mean - the mean)^2 times
@@ -62,19 +70,23 @@ def _channel_moments(x: Tensor) -> tuple[Tensor, Tensor]:
     pixels = x.permute(0, 2, 3, 1).flatten(1, 2)
     rows = max(1, _PIECE // x.shape[1])
     buffer = x.new_empty(min(rows, pixels.shape[1]), x.shape[1])
-    moments = [_moments_of_one(image.split(rows), buffer) for image in pixels]
+    moments = [_moments_of_one(image.split(rows), buffer, rectified) for image in pixels]
     mean, variance = zip(*moments, strict=True)
     return torch.stack(mean), torch.stack(variance)
 
 
-def _moments_of_one(pieces: tuple[Tensor, ...], buffer: Tensor) -> tuple[Tensor, Tensor]:
-    centre = pieces[0].mean(0)
-    sums, squares = [], []
+def _moments_of_one(pieces: tuple[Tensor, ...], buffer: Tensor, rectified: bool) -> tuple[Tensor, Tensor]:
+    sums, squares, count = [], [], 0
+    centre = buffer.new_zeros(buffer.shape[1])
     for piece in pieces:
+        if rectified:
+            piece.relu_()
+        if count == 0:
+            centre = piece.mean(0)
         difference = torch.sub(piece, centre, out=buffer[: len(piece)])
         sums.append(difference.sum(0))
         squares.append(difference.square_().sum(0))
-    count = sum(len(piece) for piece in pieces)
+        count += len(piece)
     offset = torch.stack(sums).sum(0) / count
     return centre + offset, (torch.stack(squares).sum(0) / count - offset.square()).clamp_(min=0)
 

@@ -82,8 +82,11 @@ class PromptMapEncoder(nn.Module):
         super().__init__()
         channels = (3, *config.prompt_channels)
         self.stages = nn.ModuleList(
+            # the place between the two was that of the ReLU, which checkpoints count
             nn.Sequential(
-                nn.Conv2d(before, after, 3, 2, 1), nn.ReLU(inplace=True), GroupNorm(config.norm_groups, after)
+                nn.Conv2d(before, after, 3, 2, 1),
+                nn.Identity(),
+                GroupNorm(config.norm_groups, after, rectified=True),
             )
             for before, after in itertools.pairwise(channels)
         )
@@ -122,9 +125,8 @@ class NoPromptMaps(nn.Module):
 
     def forward(self, maps: Tensor) -> tuple[list[Tensor], Tensor | None]:
         """(B, 3, S, S) to zeros of the shapes that `PromptMapEncoder` gives."""
-        zero = maps.new_zeros(())
-        levels = [zero.expand(len(maps), *shape) for shape in self.shapes]
-        return levels, None if self.fine is None else zero.expand(len(maps), *self.fine)
+        levels = [maps.new_zeros(len(maps), *shape) for shape in self.shapes]
+        return levels, None if self.fine is None else maps.new_zeros(len(maps), *self.fine)
 
 
 class ClickEncoder(nn.Module):
