@@ -5,6 +5,7 @@ set(KPRISM_RESOURCES
   Resources/Classes/kprism-small.csv
   Resources/Configs/train-paper.toml
   Resources/Configs/train-small.toml
+  Resources/DataSets/paper.toml
   Resources/Icons/KPrismPhantom.png
   Resources/Icons/KPrismSlicer.png
   Resources/Models/TRAINING.md

@@ -1,4 +1,4 @@
-"""`kprism.py evaluate`: measure a checkpoint, another one beside it, and classical methods, on packs."""
+"""`kprism.py evaluate`: measure a checkpoint, another one beside it, and classical methods, on any data."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ PEER_CLICKS = {"same": (SAME,), "own": (OWN,), "both": (SAME, OWN), "none": ()}
 
 
 def evaluate(
-    data: Annotated[Path, typer.Option(help="Folder with one folder per image set, each with a train.npz.")],
+    data: Annotated[
+        Path, typer.Option(help="Folder of the data; see `kprism.py data --help` for the layouts.")
+    ],
     model: Annotated[
         str, typer.Option(help="Name of a shipped model, or a checkpoint file.")
     ] = DEFAULT_MODEL,
@@ -52,6 +54,8 @@ def evaluate(
     ] = "",
     peers: Annotated[str | None, typer.Option(help="Clicks for the peers: same, own, both or none.")] = None,
     all_subjects: Annotated[bool, typer.Option(help="For data no training has seen: all subjects.")] = False,
+    skip_damaged: Annotated[bool, typer.Option(help="Leave damaged files out.")] = False,
+    cache: Annotated[Path | None, typer.Option(help="Folder to keep slices in between runs.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     threads: Annotated[int, typer.Option(help="Processor threads; 0 finds out what is fastest.")] = 1,
 ) -> None:
@@ -68,9 +72,7 @@ def evaluate(
         torch.set_num_threads(threads)
     benchmark = Benchmark(Predictor(loaded), protocol, previous=Predictor(other) if other else None)
     names = [name.strip() for name in sets.split(",") if name.strip()]
-    packs = {
-        path.parent.name: EvaluationSet(path, everyone=all_subjects) for path in evaluation_sets(data, names)
-    }
+    packs = evaluation_sets(data, names, everyone=all_subjects, skip_damaged=skip_damaged, cache=cache)
     records = _run(console, benchmark, packs, protocol.limit, RecordStore(out / RECORDS))
     if not records:
         raise TrainingDataError(

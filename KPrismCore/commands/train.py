@@ -1,4 +1,4 @@
-"""`kprism.py train`: train a network on packs, in as many pieces as needed."""
+"""`kprism.py train`: train a network on any data, in as many pieces as needed."""
 
 from __future__ import annotations
 
@@ -10,21 +10,25 @@ import torch
 import typer
 
 from KPrismCore.errors import DeviceError, OutputFileError
-from KPrismCore.training.data import read_classes
+from KPrismCore.training.class_tables import run_classes
+from KPrismCore.training.datasets.opening import open_data
 from KPrismCore.training.loop import STATE_NAME, Trainer
-from KPrismCore.training.packs import read_packs
 from KPrismCore.training.settings import read_settings
 
 RESOURCES = Path(__file__).resolve().parents[2] / "Resources"
 
 
 def train(
-    data: Annotated[Path, typer.Argument(help="Folder of image sets, each with a train.npz.")],
+    data: Annotated[
+        Path, typer.Argument(help="Folder of the data; see `kprism.py data --help` for the layouts.")
+    ],
     out: Annotated[Path, typer.Argument(help="Folder of the run: state, tables.")],
     config: Annotated[Path, typer.Option(help="The recipe.")] = RESOURCES / "Configs" / "train-small.toml",
     resume: Annotated[bool, typer.Option(help="Continue the run in the folder, if there is one.")] = False,
     minutes: Annotated[float | None, typer.Option(help="Stop after so many minutes.")] = None,
     steps: Annotated[int | None, typer.Option(help="Length of the whole run.")] = None,
+    skip_damaged: Annotated[bool, typer.Option(help="Leave damaged files out.")] = False,
+    cache: Annotated[Path | None, typer.Option(help="Folder of kept slices, if not the run's.")] = None,
     threads: Annotated[int, typer.Option(help="Processor threads.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
@@ -35,8 +39,9 @@ def train(
         settings = replace(settings, steps=steps)
     if (out / STATE_NAME).exists() and not resume:
         raise OutputFileError(f"{out} holds a training run.", "Add --resume, or name another folder.")
-    classes = read_classes(RESOURCES / "Classes" / settings.classes) if settings.classes else {}
-    trainer = Trainer(settings, read_packs(data, settings.kept_size), classes, out, _device(device))
+    sets = open_data(data, settings.kept_size, skip_damaged=skip_damaged, cache=cache or out / "slices")
+    classes = run_classes(settings.classes, sets, out)
+    trainer = Trainer(settings, sets, classes, out, _device(device))
     if resume and trainer.state_path.exists():
         trainer.resume()
     trainer.run(minutes)

@@ -174,10 +174,11 @@ class ModelScores:
 
     def class_name(self, case: Case) -> str | None:
         """The class that means exactly this label of this set, if the network was trained for one."""
-        wanted = f"{case.set_name}:{case.label_name}"
+        # tables of the paper name labels by their numbers in the masks
+        wanted = {f"{case.set_name}:{label}" for label in (case.label_name, case.label)}
         for entry in self.predictor.model.catalogue.trained:
             of_this_set = [source for source in entry.sources if source.split(":")[0] == case.set_name]
-            if of_this_set == [wanted]:
+            if len(of_this_set) == 1 and of_this_set[0] in wanted:
                 return entry.name
         return None
 

@@ -212,7 +212,10 @@ class TaskSampler:
             sources = []
             for set_index, image_set in enumerate(self._sets):
                 names = wanted.get(image_set.name, ())
-                labels = tuple(sorted(number for number, name in image_set.labels.items() if name in names))
+                # tables of the paper name labels by their numbers in the masks
+                labels = tuple(
+                    sorted(n for n, name in image_set.labels.items() if name in names or str(n) in names)
+                )
                 source = self.source(set_index, labels)
                 if source.members:
                     sources.append(source)

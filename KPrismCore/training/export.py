@@ -18,6 +18,7 @@ from KPrismCore.errors import CheckpointError, InputFileError, OutputFileError
 from KPrismCore.network.config import KPrismConfig
 from KPrismCore.network.kprism import KPrism
 from KPrismCore.preprocess import Preprocessing
+from KPrismCore.training.class_tables import class_file
 from KPrismCore.training.data import BatchStream, TaskSampler, read_classes
 from KPrismCore.training.loop import STATE_NAME
 from KPrismCore.training.packs import ImageSet, split_by_subject
@@ -26,7 +27,6 @@ from KPrismCore.training.runlog import MEAN_GROUP
 from KPrismCore.training.settings import TrainingSettings, from_plain
 from KPrismCore.training.state import load_state
 
-CLASSES = Path(__file__).resolve().parents[2] / "Resources" / "Classes"
 LIMIT_MEGABYTES = 16.0
 
 
@@ -68,6 +68,7 @@ def run_checkpoint(run: Path, card: ModelCard, metrics: Mapping[str, Any] | None
         raise CheckpointError(f"{run} holds no {STATE_NAME}.", "Name the folder of a training run.")
     state = load_state(path)
     settings = from_plain(state["settings"])
+    table = class_file(settings.classes, run)
     card = replace(
         card,
         training=_facts(state, settings),
@@ -76,7 +77,7 @@ def run_checkpoint(run: Path, card: ModelCard, metrics: Mapping[str, Any] | None
     return Checkpoint(
         config=KPrismConfig.from_dict(state["network"]),
         weights=state["average"],
-        catalogue=load_catalogue(CLASSES / settings.classes) if settings.classes else Catalogue(()),
+        catalogue=load_catalogue(table) if table else Catalogue(()),
         preprocessing=Preprocessing(),
         card=card,
         lowest_threshold=LOWEST_THRESHOLD,
@@ -97,7 +98,8 @@ def recalibrated(
         batches: how many training batches to take the mean over.
     """
     settings = from_plain(load_state(run / STATE_NAME)["settings"])
-    classes = read_classes(CLASSES / settings.classes) if settings.classes else {}
+    table = class_file(settings.classes, run)
+    classes = read_classes(table) if table else {}
     training = [split_by_subject(image_set)[0] for image_set in sets]
     stream = BatchStream(TaskSampler(training, classes, settings), settings)
     network: KPrism = checkpoint.build()
