@@ -12,7 +12,7 @@ from KPrismCore.errors import TrainingDataError
 from KPrismCore.image_files import VOLUME_ENDINGS, stem
 from KPrismCore.training.datasets.cases import SegmentationCase
 from KPrismCore.training.datasets.content import DataCase, FileSet, plain_name
-from KPrismCore.training.datasets.naming import image_of_mask, subject_of
+from KPrismCore.training.datasets.naming import image_of_mask, is_image, subject_of
 from KPrismCore.training.datasets.scene import SceneCase
 from KPrismCore.training.datasets.sets import OpenFiles, OpenSet
 from KPrismCore.training.datasets.tree import Tree
@@ -83,6 +83,14 @@ def _marked(tree: Tree) -> list[str]:
 
 
 def _has_case_folders(tree: Tree) -> bool:
-    """Whether each folder with segmentations is one case: several in one are a set of their own."""
+    """Whether the folders are one case each: several in one, or other things, make it a set of its own."""
     counts = [len(_marked(tree.below(folder))) for folder in tree.folders]
-    return any(counts) and max(counts) == 1
+    plain = (
+        count == 1 or _only_images(tree.below(name)) for name, count in zip(tree.folders, counts, strict=True)
+    )
+    return any(counts) and all(plain)
+
+
+def _only_images(tree: Tree) -> bool:
+    """Whether nothing but images is there: a case that nobody has segmented yet."""
+    return not tree.folders and not _marked(tree) and all(map(is_image, tree.here))
