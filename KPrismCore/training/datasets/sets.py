@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from KPrismCore.training.packs import ImageSet, Pixels, Sample, read_pack
 
 Report = Callable[[str], None]
 _NAMED = 10
+# seconds
+_SILENCE = 20.0
 
 
 @dataclass(eq=False)
@@ -144,7 +147,7 @@ class OpenFiles(OpenSet):
         return StoredEntries(self.name, self._modality(stored), labels, subjects, stored, tables)
 
     def _read(self, size: int, reader: Reader) -> tuple[list[DataCase], list[StoredSlices], dict[int, str]]:
-        read = [(case, reader.slices(case, size, self._files.plane)) for case in self._files.cases]
+        read = list(self._slices(size, reader))
         # cases that show nothing must not count in the split either, which training and evaluation make alike
         usable = [(case, slices) for case, slices in read if slices is not None and len(slices)]
         empty = sum(slices is not None and not len(slices) for _, slices in read)
@@ -152,6 +155,15 @@ class OpenFiles(OpenSet):
             reader.report(f"{self.name}: {empty} of {len(read)} images have no mask of 16 pixels or more.")
         labels = number_labels(label for _, slices in usable for label in slices.labels)
         return [case for case, _ in usable], [slices for _, slices in usable], labels
+
+    def _slices(self, size: int, reader: Reader) -> Iterator[tuple[DataCase, StoredSlices | None]]:
+        """Read case by case, with a word from time to time: hundreds of volumes take minutes at first."""
+        spoken = time.monotonic()
+        for number, case in enumerate(self._files.cases, start=1):
+            yield case, reader.slices(case, size, self._files.plane)
+            if time.monotonic() - spoken > _SILENCE:
+                spoken = time.monotonic()
+                reader.report(f"{self.name}: {number} of {len(self._files.cases)} images read.")
 
     def _modality(self, stored: Sequence[StoredSlices]) -> str:
         """The set's own, else the most frequent one of the images."""
