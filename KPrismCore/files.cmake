@@ -132,6 +132,8 @@ set(KPRISM_CORE_SCRIPTS
   KPrismCore/training/datasets/split.py
   KPrismCore/training/datasets/store.py
   KPrismCore/training/datasets/tree.py
+  KPrismCore/training/deformed.py
+  KPrismCore/training/drawings.py
   KPrismCore/training/export.py
   KPrismCore/training/loop.py
   KPrismCore/training/losses.py

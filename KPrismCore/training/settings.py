@@ -21,6 +21,7 @@ class TrainingSettings:
     A set (or class) is drawn with the root of its number of images, taken within the bounds.
     Images are kept at `image_size` (0: the network's `input_size`); where that is larger, a sample is
     reduced to the network's size, or, with `crop_probability` in click mode, cut out around its target.
+    `deformed_share` of the synthetic tasks are bent label maps of real images; the others are made up.
     `augmentation` multiplies the probability of every random change of an image.
     Source of the paper's values: paper section 4.1; spec sections 16 and 19.
     """
@@ -51,6 +52,7 @@ class TrainingSettings:
     click_loss_factor: float = 0.5
     output_weights: tuple[float, ...] = ()
     synthetic_probability: float = 0.15
+    deformed_share: float = 0.0
     component_probability: float = 0.3
     union_probability: float = 0.1
     set_size_bounds: tuple[int, int] = (25, 500)
@@ -132,6 +134,8 @@ def _check(settings: TrainingSettings) -> None:
 def _check_shares(settings: TrainingSettings) -> None:
     if not 0 <= settings.augmentation <= 2 or not 0 <= settings.crop_probability <= 1:
         raise ValueError("augmentation is between 0 and 2, crop_probability between 0 and 1")
+    if not 0 <= settings.deformed_share <= 1:
+        raise ValueError("deformed_share is between 0 and 1")
 
 
 def _frozen(value: Any) -> Any:
