@@ -119,6 +119,7 @@ set(KPRISM_CORE_SCRIPTS
   KPrismCore/training/datasets/dicom_seg.py
   KPrismCore/training/datasets/entries.py
   KPrismCore/training/datasets/folder_layout.py
+  KPrismCore/training/datasets/label_files_layout.py
   KPrismCore/training/datasets/mask_files.py
   KPrismCore/training/datasets/naming.py
   KPrismCore/training/datasets/nnunet_layout.py

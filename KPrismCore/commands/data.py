@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from KPrismCore.atomic import atomic_path
@@ -30,35 +32,37 @@ def data(
 ) -> None:
     """Show what train and evaluate would find in a folder.
 
-    Layouts: images/ and masks/; name.nii.gz and name_seg.nii.gz; volumes with .seg.nrrd, or scenes (.mrb),
-    of 3D Slicer; DICOM series with SEG; nnU-Net and Decathlon (dataset.json); the paper's public sets as
-    published or as its authors converted them; training packs; anything that a kprism-data.toml in the
-    folder describes. One folder may hold several.
+    Layouts: images/ and masks/; name.nii.gz and name_seg.nii.gz; a folder per patient with image and label,
+    or with a mask file per label; volumes with .seg.nrrd, or scenes (.mrb), of 3D Slicer; DICOM series with
+    SEG; nnU-Net and Decathlon (dataset.json); the paper's public sets as published or as its authors
+    converted them; training packs; anything that a kprism-data.toml in the folder describes. One folder may
+    hold several.
     """
     console = Console()
+    say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
     found = find_sets(folder)
-    reader = Reader(SliceStore(cache), skip_damaged=True, report=console.print)
+    reader = Reader(SliceStore(cache), skip_damaged=True, report=say)
     opened = {name: one.image_set(size, reader) for name, one in found.sets.items()}
     sets = [one for one in opened.values() if one is not None]
     grid = Table("set", "layout", "modality", "patients", "images", "classes", title=str(folder))
     for name, one in found.sets.items():
-        grid.add_row(name, one.layout, *_row(opened[name]))
+        grid.add_row(*map(escape, (name, one.layout, *_row(opened[name]))))
     console.print(grid)
     for name, one in found.sets.items():
         for note in one.notes:
-            console.print(f"{name}: {note}.")
+            say(f"{name}: {note}.")
     for name in found.unknown:
-        console.print(f"{name}: of no known layout, left out.")
+        say(f"{name}: of no known layout, left out.")
     for error in reader.damaged:
-        console.print(f"Damaged: {error.cause}")
+        say(f"Damaged: {error.cause}")
     for warning in split_warnings(sets):
-        console.print(warning)
+        say(warning)
     if not sets:
         raise TrainingDataError(f"Nothing in {folder} is usable.", "See what is damaged above.")
     if sheet is not None:
         with atomic_path(sheet) as temporary:
             temporary.write_bytes(draw_contact_sheet(sets))
-        console.print(f"{sheet} shows some of them.")
+        say(f"{sheet} shows some of them.")
 
 
 def _row(image_set: ImageSet | None) -> tuple[str, ...]:

@@ -164,6 +164,29 @@ def test_names_join_an_image_and_its_mask(tmp_path, ending):
     assert image_set.labels == {1: "label 1", 2: "label 2"}
 
 
+def test_each_patient_may_have_a_folder_with_image_and_label(tmp_path):
+    for number in range(3):
+        array, mask = a_volume(number)
+        write_volume(tmp_path / f"p{number}" / "image.nii.gz", array)
+        write_volume(tmp_path / f"p{number}" / "label.nii.gz", mask)
+    image_set = opened(tmp_path)
+    assert subjects(image_set) == {"p0", "p1", "p2"}
+
+
+def test_a_mask_file_per_label_is_named_by_the_file(tmp_path):
+    for number in range(2):
+        array, mask = a_volume(number)
+        write_volume(tmp_path / f"s{number}" / "ct.nii.gz", array)
+        for label, name in ((1, "left_kidney"), (2, "stone")):
+            write_volume(
+                tmp_path / f"s{number}" / "segmentations" / f"{name}.nii.gz",
+                (mask == label).astype(mask.dtype),
+            )
+    image_set = opened(tmp_path)
+    assert (image_set.modality, image_set.labels) == ("CT", {1: "left kidney", 2: "stone"})
+    assert subjects(image_set) == {"s0", "s1"}
+
+
 def test_a_colour_table_names_the_labels_of_a_volume(tmp_path):
     array, mask = a_volume()
     write_volume(tmp_path / "x.nii.gz", array)

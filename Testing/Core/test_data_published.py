@@ -48,7 +48,7 @@ PICTURES = {
     "Breast_cancer": (
         "Dataset_BUSI_with_GT/benign/benign (1).png", "Dataset_BUSI_with_GT/benign/benign (1)_mask.png",
     ),
-    "BUS": ("BUS/original/000007.png", "BUS/GT/000007.png"),
+    "BUS": ("original/000007.png", "GT/000007.png"),
     "KPI": (
         "KPIs24 Training Data/Task1_patch_level/train/56Nx/12_116/img/a_1_img.jpg",
         "KPIs24 Training Data/Task1_patch_level/train/56Nx/12_116/mask/a_1_mask.jpg",
@@ -92,9 +92,9 @@ def test_a_published_set_of_volumes_is_found(tmp_path, name):
 def test_a_published_set_of_pictures_is_found(tmp_path, name):
     image, mask = PICTURES[name]
     pixels, truth = picture_pair(0)
-    write_picture(tmp_path / "x" / image, pixels)
-    write_picture(tmp_path / "x" / mask, truth)
-    image_set = opened(tmp_path / "x")
+    write_picture(tmp_path / "BUS" / image, pixels)
+    write_picture(tmp_path / "BUS" / mask, truth)
+    image_set = opened(tmp_path / "BUS")
     assert image_set.name == name
     assert image_set.samples[0].labels() == list(image_set.labels)
 

@@ -1,7 +1,8 @@
 """A folder of images and masks: in two folders, or in pairs that their names join.
 
-    images/a.png  masks/a.png           or labels/, and names such as a_mask.png
-    a.nii.gz      a_seg.nii.gz          or _label, _mask, _gt
+    images/a.png        masks/a.png             or labels/, and names such as a_mask.png
+    a.nii.gz            a_seg.nii.gz            or _label, _mask, _gt
+    anna/image.nii.gz   anna/label.nii.gz       each patient in a folder
 
 `labels.csv` (columns value, name) or a Slicer colour table names the labels; folders below images/ are
 patients.
@@ -80,6 +81,7 @@ def _pairs(tree: Tree) -> Iterator[Pair]:
     """Image, mask, and the image's place below its folder without the ending."""
     yield from _folder_pairs(tree)
     yield from _name_pairs(tree)
+    yield from _case_pairs(tree)
 
 
 def _folder_pairs(tree: Tree) -> Iterator[Pair]:
@@ -102,12 +104,29 @@ def _folder_pairs(tree: Tree) -> Iterator[Pair]:
 
 
 def _name_pairs(tree: Tree) -> Iterator[Pair]:
-    stems = {stem(Path(name)): name for name in tree.here if is_image(name)}
-    for plain, name in stems.items():
-        marked = image_of_mask(plain)
-        # a .seg.nrrd is a segmentation of 3D Slicer, which has a layout of its own
-        if marked is not None and marked in stems and not name.lower().endswith(".seg.nrrd"):
-            yield stems[marked], name, marked
+    # a .seg.nrrd is a segmentation of 3D Slicer, which has a layout of its own
+    names = [name for name in tree.here if is_image(name) and not name.lower().endswith(".seg.nrrd")]
+    stems = {stem(Path(name)): name for name in names}
+    marked = {plain: image_of_mask(plain) for plain in stems}
+    images = [plain for plain, image in marked.items() if image is None]
+    for plain, image in marked.items():
+        # a mask that is called nothing but mask belongs to the only image beside it
+        image = images[0] if image == "" and len(images) == 1 else image
+        if image is not None and image in stems:
+            yield stems[image], stems[plain], image
+
+
+def _case_pairs(tree: Tree) -> Iterator[Pair]:
+    """Pairs of a folder of patients; none where any of its folders holds more than one pair."""
+    found = [(folder, tree.below(folder)) for folder in tree.folders]
+    pairs = [(folder, below, list(_name_pairs(below))) for folder, below in found]
+    if any(
+        len(inside) > 1 or below.folders or not any(map(is_image, below.here)) for _, below, inside in pairs
+    ):
+        return
+    for folder, _, inside in pairs:
+        for image, mask, plain in inside:
+            yield f"{folder}/{image}", f"{folder}/{mask}", f"{folder}/{plain}"
 
 
 def _labels(names: Mapping[int, str], mask: Path) -> tuple[Label, ...]:

@@ -16,6 +16,7 @@ from KPrismCore.training.datasets.converted_layout import ConvertedLayout
 from KPrismCore.training.datasets.dicom_layout import DicomLayout
 from KPrismCore.training.datasets.entries import Entries
 from KPrismCore.training.datasets.folder_layout import FolderLayout
+from KPrismCore.training.datasets.label_files_layout import LabelFilesLayout
 from KPrismCore.training.datasets.nnunet_layout import NnUNetLayout
 from KPrismCore.training.datasets.pack_layout import PackLayout
 from KPrismCore.training.datasets.published_layout import PublishedLayout
@@ -44,6 +45,7 @@ class Layout(Protocol):
 # published sets come before nnU-Net, whose description some of them carry; plain folders last
 LAYOUTS: tuple[Layout, ...] = (
     PackLayout(), PublishedLayout(), ConvertedLayout(), NnUNetLayout(), SlicerLayout(), DicomLayout(),
+    LabelFilesLayout(),
     FolderLayout(),
 )  # fmt: skip
 

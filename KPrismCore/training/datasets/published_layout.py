@@ -23,7 +23,7 @@ from KPrismCore.training.datasets.tree import Tree
 
 TABLES = Path(__file__).resolve().parents[3] / "Resources" / "DataSets"
 OWN_TABLE = "kprism-data.toml"
-_KEYS = {"name", "title", "modality", "plane", "image", "masks", "subject", "reader", "labels"}
+_KEYS = {"name", "folder", "title", "modality", "plane", "image", "masks", "subject", "reader", "labels"}
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class PublishedSet:
         title: in words.
         modality: in words.
         plane: kind of slice; empty for the one a volume was acquired in.
+        folder: matches the name of the set's top folder, for layouts that tell too little.
         image: matches the paths of images.
         masks: templates of mask paths, where * stands for any part of a name; the first that fits any file.
         subject: template of the patient.
@@ -46,6 +47,7 @@ class PublishedSet:
     title: str
     modality: str
     plane: str
+    folder: re.Pattern[str]
     image: re.Pattern[str]
     masks: tuple[str, ...]
     subject: str
@@ -54,7 +56,10 @@ class PublishedSet:
 
     def cases(self, tree: Tree) -> tuple[list[FileCase], int]:
         """The images that have masks, and the number of those that have none."""
-        cases, without = [], 0
+        cases: list[FileCase] = []
+        without = 0
+        if self.folder.fullmatch(tree.name) is None:
+            return cases, without
         for file in tree.files:
             found = self.image.fullmatch(file)
             if found is None:
@@ -156,7 +161,7 @@ def _set(values: Mapping[str, Any]) -> PublishedSet:
         template.format_map(dict.fromkeys(image.groupindex, ""))
     return PublishedSet(
         plain_name(values["name"]), str(values.get("title", values["name"])), str(values["modality"]),
-        str(values.get("plane", "")), image, masks, subject, reader,
+        str(values.get("plane", "")), re.compile(values.get("folder", ".*")), image, masks, subject, reader,
         tuple(_label(label) for label in values["labels"]),
     )  # fmt: skip
 
