@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -15,8 +16,8 @@ from rich.table import Table
 from KPrismCore.atomic import atomic_path
 from KPrismCore.errors import TrainingDataError
 from KPrismCore.training.datasets.contact_sheet import draw_contact_sheet
-from KPrismCore.training.datasets.opening import find_sets
-from KPrismCore.training.datasets.sets import Reader
+from KPrismCore.training.datasets.opening import Found, find_sets
+from KPrismCore.training.datasets.sets import UNKNOWN, Reader
 from KPrismCore.training.datasets.split import split_warnings
 from KPrismCore.training.datasets.store import SliceStore
 from KPrismCore.training.packs import ImageSet, split_by_subject
@@ -48,21 +49,24 @@ def data(
     for name, one in found.sets.items():
         grid.add_row(*map(escape, (name, one.layout, *_row(opened[name]))))
     console.print(grid)
-    for name, one in found.sets.items():
-        for note in one.notes:
-            say(f"{name}: {note}.")
-    for name in found.unknown:
-        say(f"{name}: of no known layout, left out.")
-    for error in reader.damaged:
-        say(f"Damaged: {error.cause}")
-    for warning in split_warnings(sets):
-        say(warning)
+    for remark in _remarks(found, sets, reader):
+        say(remark)
     if not sets:
         raise TrainingDataError(f"Nothing in {folder} is usable.", "See what is damaged above.")
     if sheet is not None:
         with atomic_path(sheet) as temporary:
             temporary.write_bytes(draw_contact_sheet(sets))
         say(f"{sheet} shows some of them.")
+
+
+def _remarks(found: Found, sets: list[ImageSet], reader: Reader) -> Iterator[str]:
+    """What the user should know, a sentence each."""
+    yield from (f"{name}: {note}." for name, one in found.sets.items() for note in one.notes)
+    unknown = [one.name for one in sets if one.modality == UNKNOWN]
+    yield from (f"{name}: the modality is not known; a kprism-data.toml can tell it." for name in unknown)
+    yield from (f"{name}: of no known layout, left out." for name in found.unknown)
+    yield from (f"Damaged: {error.cause}" for error in reader.damaged)
+    yield from split_warnings(sets)
 
 
 def _row(image_set: ImageSet | None) -> tuple[str, ...]:

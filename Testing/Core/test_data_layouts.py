@@ -251,6 +251,13 @@ def test_one_folder_may_hold_several_layouts(tmp_path):
     ]
 
 
+def test_linked_folders_are_followed_once(tmp_path, nnunet):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "linked").symlink_to(nnunet)
+    (nnunet / "imagesTr" / "circle").symlink_to(nnunet)
+    assert subjects(opened(tmp_path / "data")) == {"case_000", "case_001", "case_002"}
+
+
 def test_packs_are_read_as_they_always_were(tmp_path):
     write_pack(tmp_path, "discs")
     (tmp_path / "notes").mkdir()

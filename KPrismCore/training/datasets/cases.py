@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import SimpleITK as sitk
 
 from KPrismCore.errors import GeometryError, TrainingDataError
 from KPrismCore.image_files import VOLUME_ENDINGS, open_image, read_image
 from KPrismCore.modalities import modality_group
-from KPrismCore.segmentations import load_layers, resample_mask_onto
+from KPrismCore.segmentations import BoolArray, load_layers, resample_mask_onto
 from KPrismCore.training.datasets.content import (
     Content,
     DataCase,
@@ -99,8 +99,11 @@ def segment_layers(path: Path, volume: Volume) -> tuple[Layer, ...]:
         TrainingDataError: the segmentation does not overlap the image.
         InputFileError, GeometryError, ImageContentError: see `segmentations.read_segmentation`.
     """
+    return layers_of_masks(_placed_segments(path, volume))
+
+
+def _placed_segments(path: Path, volume: Volume) -> Iterator[tuple[Label, BoolArray]]:
     layers, geometry, segments = load_layers(path)
-    masks = []
     for segment in segments:
         mask = layers[..., segment.layer] == segment.label
         placed = resample_mask_onto(mask, geometry, volume.geometry)
@@ -109,8 +112,7 @@ def segment_layers(path: Path, volume: Volume) -> tuple[Layer, ...]:
                 f"The segment '{segment.name}' of {path} lies outside its image {volume.name}.",
                 "Put the image it was made on beside it.",
             )
-        masks.append((Label(plain_name(segment.name), terminology=segment.terminology), np.asarray(placed)))
-    return layers_of_masks(masks)
+        yield Label(plain_name(segment.name), terminology=segment.terminology), placed
 
 
 def with_modality(volume: Volume, modality: str) -> Volume:

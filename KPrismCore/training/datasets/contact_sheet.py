@@ -14,6 +14,8 @@ from matplotlib.figure import Figure
 from KPrismCore.training.packs import ImageSet, Sample
 
 COLUMNS = 6
+# characters that fit above an image
+TITLE = 40
 _GOLDEN = 0.618034
 
 
@@ -32,7 +34,8 @@ def draw_contact_sheet(sets: Sequence[ImageSet]) -> bytes:
         for ax, sample in zip(line, chosen(image_set), strict=False):
             _draw(ax, sample)
             names = ", ".join(image_set.labels[number] for number in sample.labels())
-            ax.set_title(f"{image_set.name}: {sample.subject}\n{names}"[:80], fontsize=6)
+            title = f"{image_set.name}: {sample.subject}"[:TITLE]
+            ax.set_title(f"{title}\n{names[:TITLE]}", fontsize=6)
     stream = io.BytesIO()
     canvas.savefig(stream, dpi=100, format="png")
     return stream.getvalue()

@@ -41,10 +41,7 @@ def dicom_segment_layers(path: Path, volume: Volume) -> tuple[Layer, ...]:
         dataset = pydicom.dcmread(path)
         if str(dataset.SOPClassUID) != _CLASS:
             raise InputFileError(f"{path} is no DICOM segmentation.", "Choose a SEG object.")
-        labels = {int(one.SegmentNumber): _label(one) for one in dataset.SegmentSequence}
-        masks = {number: np.zeros(volume.geometry.shape, dtype=np.bool_) for number in labels}
-        for number, frame, affine in _frames(dataset):
-            _place(path, frame, affine, volume.geometry, masks[number])
+        return layers_of_masks(_masks(path, dataset, volume.geometry))
     except (
         InvalidDicomError, AttributeError, KeyError, IndexError, ValueError, RuntimeError, OSError,
         NotImplementedError,
@@ -52,7 +49,18 @@ def dicom_segment_layers(path: Path, volume: Volume) -> tuple[Layer, ...]:
         raise InputFileError(
             f"{path} is a damaged or incomplete DICOM segmentation ({error}).", "Export it again."
         ) from error
-    return layers_of_masks([(labels[number], mask) for number, mask in masks.items()])
+
+
+def _masks(path: Path, dataset: Any, geometry: VolumeGeometry) -> Iterator[tuple[Label, NDArray[np.bool_]]]:
+    """Every segment's label and mask KJI."""
+    frames: dict[int, list[tuple[NDArray[np.bool_], NDArray[np.float64]]]] = {}
+    for number, frame, affine in _frames(dataset):
+        frames.setdefault(number, []).append((frame, affine))
+    for segment in dataset.SegmentSequence:
+        mask = np.zeros(geometry.shape, dtype=np.bool_)
+        for frame, affine in frames.get(int(segment.SegmentNumber), ()):
+            _place(path, frame, affine, geometry, mask)
+        yield _label(segment), mask
 
 
 def _frames(dataset: Any) -> Iterator[tuple[int, NDArray[np.bool_], NDArray[np.float64]]]:

@@ -8,8 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from KPrismCore.image_files import stem
 from KPrismCore.training.datasets.cases import with_modality
 from KPrismCore.training.datasets.content import (
@@ -46,11 +44,8 @@ class LabelFilesCase(DataCase):
     def read(self) -> list[Content]:
         """Read the image and every mask; errors as `DataCase.read`."""
         volume = with_modality(read_volume(self.image), self.modality)
-        masks = [
-            (Label(plain_name(stem(path).replace("_", " "))), labelmap_array(path, volume.geometry) != 0)
-            for path in self.masks
-        ]
-        return [Content(volume, layers_of_masks([(label, np.asarray(mask)) for label, mask in masks]))]
+        masks = ((_label(path), labelmap_array(path, volume.geometry) != 0) for path in self.masks)
+        return [Content(volume, layers_of_masks(masks))]
 
 
 class LabelFilesLayout:
@@ -70,6 +65,10 @@ class LabelFilesLayout:
         cases = tuple(case for case in found if case is not None)
         modality = cases[0].modality if len({case.modality for case in cases}) == 1 else ""
         return [OpenFiles(FileSet(plain_name(tree.name), "a mask file per label", modality, cases))]
+
+
+def _label(path: Path) -> Label:
+    return Label(plain_name(stem(path).replace("_", " ")))
 
 
 def _case(tree: Tree, subject: str) -> LabelFilesCase | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import SimpleITK as sitk
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, UnidentifiedImageError
 
@@ -28,8 +29,8 @@ def read_labelmap(
     paths: Sequence[Path], geometry: VolumeGeometry, labels: Sequence[Label]
 ) -> tuple[Layer, ...]:
     """Labelmaps of one image; where several mark a pixel, the last one counts."""
-    merged = np.zeros(geometry.shape, dtype=np.int64)
-    for path in paths:
+    merged = labelmap_array(paths[0], geometry)
+    for path in paths[1:]:
         array = labelmap_array(path, geometry)
         merged = np.where(array != 0, array, merged)
     return layers_of_labelmap(merged, labels)
@@ -108,7 +109,7 @@ def labelmap_array(path: Path, geometry: VolumeGeometry) -> NDArray[Any]:
             raise TrainingDataError(f"{path} has colours and is no labelmap.", "Save labels as grey values.")
         return _checked((picture[..., 0] if picture.ndim == 3 else picture)[np.newaxis], path, geometry)
     image = read_image(path)
-    array = np.asarray(_array(image)).reshape(VolumeGeometry.from_image(image).shape)
+    array = np.asarray(sitk.GetArrayFromImage(image)).reshape(VolumeGeometry.from_image(image).shape)
     if not VolumeGeometry.from_image(image).same_grid(geometry, GRID_TOLERANCE):
         raise GeometryError(
             f"{path} lies on another voxel grid than its image.", "Resample it onto the grid of the image."
@@ -140,12 +141,6 @@ def _checked(array: NDArray[Any], path: Path, geometry: VolumeGeometry) -> NDArr
             "Use a mask of the image's own size.",
         )
     return array
-
-
-def _array(image: Any) -> Any:
-    import SimpleITK as sitk
-
-    return sitk.GetArrayFromImage(image)
 
 
 def _rgb(value: int) -> tuple[int, int, int]:

@@ -18,6 +18,7 @@ from KPrismCore.training.datasets.store import SliceStore, StoredSlices
 from KPrismCore.training.packs import ImageSet, Pixels, Sample, read_pack
 
 Report = Callable[[str], None]
+UNKNOWN = "unknown"
 _NAMED = 10
 # seconds
 _SILENCE = 20.0
@@ -168,7 +169,7 @@ class OpenFiles(OpenSet):
     def _modality(self, stored: Sequence[StoredSlices]) -> str:
         """The set's own, else the most frequent one of the images."""
         known = Counter(slices.modality for slices in stored if slices.modality)
-        return self._files.modality or (known.most_common(1)[0][0] if known else "unknown")
+        return self._files.modality or (known.most_common(1)[0][0] if known else UNKNOWN)
 
 
 class StoredSample(Sample):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-# layouts with more levels than this do not occur; links may otherwise lead in circles
+# layouts with more levels than this do not occur
 MAX_DEPTH = 8
 
 
@@ -25,12 +25,14 @@ class Tree:
 
     @classmethod
     def of(cls, folder: Path) -> Tree:
-        """List a folder; hidden files and folders are passed over."""
-        found = []
-        for place, folders, names in os.walk(folder):
-            depth = len(Path(place).relative_to(folder).parts)
-            folders[:] = [name for name in folders if not name.startswith(".")] if depth < MAX_DEPTH else []
-            below = Path(place).relative_to(folder)
+        """List a folder; links are followed, hidden files and folders are passed over."""
+        found, seen = [], set()
+        for place, folders, names in os.walk(folder, followlinks=True):
+            below, real = Path(place).relative_to(folder), os.path.realpath(place)
+            # a link to a folder above would be followed for ever
+            fresh = real not in seen and len(below.parts) < MAX_DEPTH
+            seen.add(real)
+            folders[:] = sorted(name for name in folders if not name.startswith(".")) if fresh else []
             found += [(below / name).as_posix() for name in names if not name.startswith(".")]
         return cls(folder, tuple(sorted(found)))
 
