@@ -154,10 +154,12 @@ def test_masks_in_jpeg_are_taken_at_half(tmp_path):
     assert len(entries.labels) == 1
 
 
-@pytest.mark.parametrize("ending", ["_seg", "-label", "_mask", "_gt"])
-def test_names_join_an_image_and_its_mask(tmp_path, ending):
+@pytest.mark.parametrize(
+    ("image", "ending"), [("x", "_seg"), ("x", "-label"), ("x", "_mask"), ("x_image", "_label")]
+)
+def test_names_join_an_image_and_its_mask(tmp_path, image, ending):
     array, mask = a_volume()
-    write_volume(tmp_path / "x.nii.gz", array)
+    write_volume(tmp_path / f"{image}.nii.gz", array)
     write_volume(tmp_path / f"x{ending}.nii.gz", mask)
     image_set = opened(tmp_path)
     assert subjects(image_set) == {"x"}

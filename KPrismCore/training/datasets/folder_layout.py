@@ -27,6 +27,8 @@ from KPrismCore.training.datasets.tree import Tree
 IMAGE_FOLDERS = ("images", "image", "img", "imgs")
 MASK_FOLDERS = ("masks", "mask", "labels", "label", "segmentations", "annotations", "gt")
 LABEL_FILE = "labels.csv"
+# what an image may be called beside a mask x_label
+_IMAGE_WORDS = ("", "_image", "-image", "_img", "_ct", "_mr")
 _JPEG = (".jpg", ".jpeg")
 Pair = tuple[str, str, str]
 
@@ -111,9 +113,12 @@ def _name_pairs(tree: Tree) -> Iterator[Pair]:
     images = [plain for plain, image in marked.items() if image is None]
     for plain, image in marked.items():
         # a mask that is called nothing but mask belongs to the only image beside it
-        image = images[0] if image == "" and len(images) == 1 else image
-        if image is not None and image in stems:
-            yield stems[image], stems[plain], image
+        if image == "" and len(images) == 1:
+            yield stems[images[0]], stems[plain], images[0]
+        for name in (f"{image}{ending}" for ending in _IMAGE_WORDS):
+            if image and name in stems:
+                yield stems[name], stems[plain], image
+                break
 
 
 def _case_pairs(tree: Tree) -> Iterator[Pair]:

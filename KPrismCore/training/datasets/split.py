@@ -42,7 +42,9 @@ def fingerprint(sample: Sample) -> str:
 
 
 def _sentence(names: tuple[str, str], pairs: Iterable[tuple[Sample, Sample]]) -> str:
-    found = [f"{twin.name} of {twin.subject} = {sample.name} of {sample.subject}" for twin, sample in pairs]
+    # slices of one volume say it once
+    each = (f"{twin.name} of {twin.subject} = {sample.name} of {sample.subject}" for twin, sample in pairs)
+    found = list(dict.fromkeys(each))
     where = names[0] if names[0] == names[1] else f"{names[0]} and {names[1]}"
     more = f", and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
     return (
