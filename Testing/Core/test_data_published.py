@@ -10,7 +10,7 @@ import SimpleITK as sitk
 from data_samples import a_volume, picture_pair, write_picture, write_volume
 
 from KPrismCore.catalogue import load_catalogue
-from KPrismCore.errors import InputFileError
+from KPrismCore.errors import InputFileError, TrainingDataError
 from KPrismCore.training.data import TaskSampler, read_classes
 from KPrismCore.training.datasets.converted_layout import CLASSES
 from KPrismCore.training.datasets.opening import find_sets, open_data, open_entries
@@ -42,13 +42,13 @@ PICTURES = {
         "ISIC2018_Task1_Training_GroundTruth/ISIC_0000001_segmentation.png",
     ),
     "Uwaterloo_skin_cancer": (
-        "Skin Image Data Set-1/skin_data/melanoma/dermis/D1_orig.jpg",
-        "Skin Image Data Set-1/skin_data/melanoma/dermis/D1_contour.png",
+        "Skin Image Data Set-1/skin_data/melanoma/dermIS/D1_orig.jpg",
+        "Skin Image Data Set-1/skin_data/melanoma/dermIS/D1_contour.png",
     ),
     "Breast_cancer": (
         "Dataset_BUSI_with_GT/benign/benign (1).png", "Dataset_BUSI_with_GT/benign/benign (1)_mask.png",
     ),
-    "BUS": ("original/000007.png", "GT/000007.png"),
+    "BUS": ("BUS/original/000007.png", "BUS/GT/000007.png"),
     "KPI": (
         "KPIs24 Training Data/Task1_patch_level/train/56Nx/12_116/img/a_1_img.jpg",
         "KPIs24 Training Data/Task1_patch_level/train/56Nx/12_116/mask/a_1_mask.jpg",
@@ -92,9 +92,9 @@ def test_a_published_set_of_volumes_is_found(tmp_path, name):
 def test_a_published_set_of_pictures_is_found(tmp_path, name):
     image, mask = PICTURES[name]
     pixels, truth = picture_pair(0)
-    write_picture(tmp_path / "BUS" / image, pixels)
-    write_picture(tmp_path / "BUS" / mask, truth)
-    image_set = opened(tmp_path / "BUS")
+    write_picture(tmp_path / "Breast_BUS_B" / image, pixels)
+    write_picture(tmp_path / "Breast_BUS_B" / mask, truth)
+    image_set = opened(tmp_path / "Breast_BUS_B")
     assert image_set.name == name
     assert image_set.samples[0].labels() == list(image_set.labels)
 
@@ -114,6 +114,14 @@ def test_the_time_points_with_masks_are_taken_of_a_cine(tmp_path):
     assert len(image_set.samples) == 8
     # M&Ms has the left ventricle as 1, the paper's table as 3
     assert image_set.labels == {2: "Myocardium", 3: "Left Ventricle", 1: "Right Ventricle"}
+
+
+def test_folders_that_tell_too_little_need_their_name(tmp_path):
+    pixels, truth = picture_pair(0)
+    write_picture(tmp_path / "polyps" / "original" / "000001.png", pixels)
+    write_picture(tmp_path / "polyps" / "GT" / "000001.png", truth)
+    with pytest.raises(TrainingDataError, match="no data of a known layout"):
+        find_sets(tmp_path)
 
 
 def test_colours_of_polyps_are_labels(tmp_path):
