@@ -204,6 +204,23 @@ def test_a_table_in_the_folder_describes_a_layout_of_ones_own(tmp_path):
     assert image_set.samples[0].subject == "anna"
 
 
+def test_a_table_may_ask_for_several_planes(tmp_path):
+    array, truth = a_volume(shape=(40, 40, 48))
+    for who in ("anna", "otto"):
+        write_volume(tmp_path / who / "mr.nii.gz", array, (1.0, 1.0, 1.0))
+        write_volume(tmp_path / who / "truth.nii.gz", truth, (1.0, 1.0, 1.0))
+    (tmp_path / "kprism-data.toml").write_text(
+        "[[sets]]\nname = 'knees'\nmodality = 'MR'\nplane = 'axial coronal'\n"
+        "image = '(?P<who>.+)/mr\\.nii\\.gz'\n"
+        "masks = '{who}/truth.nii.gz'\nsubject = '{who}'\nlabels = [{ name = 'bone', values = [1] }]\n"
+    )
+    (entries,) = open_entries(tmp_path, report=quiet).values()
+    shapes = [image.shape for image, _ in entries.slices(0)]
+    assert shapes == [(40, 48)] * 4 + [(40, 48)] * 14
+    # a reference for a coronal slice is coronal
+    assert next(iter(entries.counterparts(0, 6, 1))) == 6
+
+
 def test_a_malformed_table_is_named(tmp_path):
     (tmp_path / "kprism-data.toml").write_text("[[sets]]\nname = 'x'\nimage = '('\n")
     with pytest.raises(InputFileError, match=r"kprism-data\.toml"):

@@ -90,7 +90,7 @@ class FileSet:
         layout: how it was recognised, in words.
         modality: in words; empty to take it from the images.
         cases: in a fixed order.
-        plane: kind of slice to cut volumes into; empty for the one they were acquired in.
+        plane: kinds of slices to cut volumes into, with spaces between; empty for that of the acquisition.
         notes: what the user should know about how the set was read.
     """
 

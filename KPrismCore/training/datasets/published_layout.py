@@ -34,7 +34,7 @@ class PublishedSet:
         name: of the set; tables of the same name are parts of one set.
         title: in words.
         modality: in words.
-        plane: kind of slice; empty for the one a volume was acquired in.
+        plane: kinds of slices with spaces between; empty for the one a volume was acquired in.
         folder: matches the name of the set's top folder, for layouts that tell too little.
         image: matches the paths of images.
         masks: templates of mask paths, where * stands for any part of a name; the first that fits any file.

@@ -34,7 +34,9 @@ LEAST_PER_LABEL = 4
 class Slice:
     """One slice: image uint8 (H, W) or (H, W, 3); mask uint8 (H, W), n for the case's nth label.
 
-    `spacing` is mm from row to row and from column to column, `place` where it lies in its volume, 0 to 1.
+    `spacing` is mm from row to row and from column to column, `place` where it lies in its volume, 0 to 1,
+    or from 2 or 4 on for the second and third kind of slice, so that slices of one kind are nearest to each
+    other.
     """
 
     image: Pixels
@@ -52,12 +54,12 @@ class CaseSlices:
     slices: tuple[Slice, ...]
 
 
-def case_slices(contents: Sequence[Content], plane: str = "", limit: int = SLICES_PER_LAYER) -> CaseSlices:
+def case_slices(contents: Sequence[Content], planes: str = "", limit: int = SLICES_PER_LAYER) -> CaseSlices:
     """Cut a case into the slices that show its labels.
 
     Args:
         contents: of the case.
-        plane: kind of slice; empty for the one a volume was acquired in.
+        planes: kinds of slices with spaces between; empty for the one a volume was acquired in.
         limit: most slices of one layer in one window; they are spread over every label's extent.
 
     Raises:
@@ -73,7 +75,7 @@ def case_slices(contents: Sequence[Content], plane: str = "", limit: int = SLICE
             f"A case has {len(labels)} labels; {MAX_LABELS} are possible.", "Use fewer labels."
         )
     numbers = {name: number for number, name in enumerate(labels, start=1)}
-    slices = [one for content in contents for one in _content_slices(content, numbers, plane, limit)]
+    slices = [one for content in contents for one in _content_slices(content, numbers, planes, limit)]
     modality = next((content.volume.modality or "" for content in contents), "")
     return CaseSlices(tuple(labels.values()), modality, tuple(slices))
 
@@ -95,21 +97,23 @@ def present_labels(mask: Pixels) -> list[int]:
     return [int(number) for number in np.nonzero(counts >= MIN_TARGET_PIXELS)[0] if number]
 
 
-def _content_slices(content: Content, numbers: dict[str, int], plane: str, limit: int) -> Iterator[Slice]:
+def _content_slices(content: Content, numbers: dict[str, int], planes: str, limit: int) -> Iterator[Slice]:
     volume = content.volume
-    kind = plane if plane and volume.array.shape[0] > 1 else default_plane_kind(volume.geometry)
-    count = number_of_slices(volume.geometry, kind)
+    flat = volume.array.shape[0] == 1
+    kinds = (planes if not flat else "").split() or [default_plane_kind(volume.geometry)]
     for layer in content.layers:
         for preset, names in _windows(volume, layer).items():
             table = np.zeros(MAX_LABELS + 1, dtype=np.uint8)
             for position, label in enumerate(layer.labels, start=1):
                 table[position] = numbers[label.name] if label.name in names else 0
             value_range = intensity_range(volume.array, volume.modality, preset=preset)
-            for index in _chosen(volume, layer, table, kind, limit):
-                cut = SlicePlane(volume.geometry, kind, index)
-                image = _eight_bit(cut.extract(volume.array), value_range, volume.is_rgb)
-                mask = table[cut.extract(layer.array)]
-                yield Slice(image, mask, cut.pixel_spacing, index / max(1, count - 1))
+            for number, kind in enumerate(kinds):
+                count = number_of_slices(volume.geometry, kind)
+                for index in _chosen(volume, layer, table, kind, limit // len(kinds)):
+                    cut = SlicePlane(volume.geometry, kind, index)
+                    image = _eight_bit(cut.extract(volume.array), value_range, volume.is_rgb)
+                    mask = table[cut.extract(layer.array)]
+                    yield Slice(image, mask, cut.pixel_spacing, 2 * number + index / max(1, count - 1))
 
 
 def _windows(volume: Volume, layer: Layer) -> dict[str, set[str]]:

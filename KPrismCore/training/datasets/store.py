@@ -39,7 +39,7 @@ class StoredSlices:
         labels: of the case; mask pixels n are the nth.
         modality: of the image, as far as it is known.
         spacings: per slice, mm from row to row and from column to column.
-        places: per slice, where it lies in its volume from 0 to 1.
+        places: per slice, where it lies in its volume, as `Slice` has it.
         present: per slice, the numbers of the labels with at least 16 pixels.
         fingerprints: per slice, a hash of the image's bytes.
     """
@@ -76,7 +76,7 @@ class SliceStore:
         Args:
             case: what to read.
             size: edge of the squares they are fitted into; 0 to keep them as they are.
-            plane: kind of slice; empty for the one a volume was acquired in.
+            plane: kinds of slices with spaces between; empty for the one a volume was acquired in.
 
         Raises:
             KPrismError: the case cannot be read; see `DataCase.read`.
