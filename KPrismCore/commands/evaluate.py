@@ -55,7 +55,7 @@ def evaluate(
     peers: Annotated[str | None, typer.Option(help="Clicks for the peers: same, own, both or none.")] = None,
     all_subjects: Annotated[bool, typer.Option(help="For data no training has seen: all subjects.")] = False,
     skip_damaged: Annotated[bool, typer.Option(help="Leave damaged files out.")] = False,
-    cache: Annotated[Path | None, typer.Option(help="Folder to keep slices in between runs.")] = None,
+    cache: Annotated[Path | None, typer.Option(help="Folder of kept slices, if not within --out.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     threads: Annotated[int, typer.Option(help="Processor threads; 0 finds out what is fastest.")] = 1,
 ) -> None:
@@ -72,7 +72,8 @@ def evaluate(
         torch.set_num_threads(threads)
     benchmark = Benchmark(Predictor(loaded), protocol, previous=Predictor(other) if other else None)
     names = [name.strip() for name in sets.split(",") if name.strip()]
-    packs = evaluation_sets(data, names, everyone=all_subjects, skip_damaged=skip_damaged, cache=cache)
+    kept = cache or out / "slices"
+    packs = evaluation_sets(data, names, everyone=all_subjects, skip_damaged=skip_damaged, cache=kept)
     records = _run(console, benchmark, packs, protocol.limit, RecordStore(out / RECORDS))
     if not records:
         raise TrainingDataError(

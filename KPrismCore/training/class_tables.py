@@ -44,6 +44,20 @@ def class_file(named: str, run: Path) -> Path | None:
     return run / RUN_CLASSES if (run / RUN_CLASSES).is_file() else None
 
 
+def run_catalogue(named: str, run: Path) -> Catalogue:
+    """The classes that a run's checkpoint knows by name; none where it has no table.
+
+    Args:
+        named: as `run_classes` takes it.
+        run: folder of the run.
+
+    Raises:
+        InputFileError: the class file is not there, or is none.
+    """
+    path = class_file(named, run)
+    return load_catalogue(path) if path else Catalogue(())
+
+
 def run_classes(named: str, sets: Sequence[ImageSet], run: Path) -> dict[int, dict[str, list[str]]]:
     """The classes to train; see `read_classes` for the form.
 

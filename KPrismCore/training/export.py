@@ -11,14 +11,13 @@ from typing import Any
 import tomllib
 from torch import Tensor
 
-from KPrismCore.catalogue import Catalogue, load_catalogue
 from KPrismCore.checkpoint import Checkpoint, ModelCard, save_checkpoint
 from KPrismCore.decision import LOWEST_THRESHOLD
 from KPrismCore.errors import CheckpointError, InputFileError, OutputFileError
 from KPrismCore.network.config import KPrismConfig
 from KPrismCore.network.kprism import KPrism
 from KPrismCore.preprocess import Preprocessing
-from KPrismCore.training.class_tables import class_file
+from KPrismCore.training.class_tables import class_file, run_catalogue
 from KPrismCore.training.data import BatchStream, TaskSampler, read_classes
 from KPrismCore.training.loop import STATE_NAME
 from KPrismCore.training.packs import ImageSet, split_by_subject
@@ -68,7 +67,6 @@ def run_checkpoint(run: Path, card: ModelCard, metrics: Mapping[str, Any] | None
         raise CheckpointError(f"{run} holds no {STATE_NAME}.", "Name the folder of a training run.")
     state = load_state(path)
     settings = from_plain(state["settings"])
-    table = class_file(settings.classes, run)
     card = replace(
         card,
         training=_facts(state, settings),
@@ -77,7 +75,7 @@ def run_checkpoint(run: Path, card: ModelCard, metrics: Mapping[str, Any] | None
     return Checkpoint(
         config=KPrismConfig.from_dict(state["network"]),
         weights=state["average"],
-        catalogue=load_catalogue(table) if table else Catalogue(()),
+        catalogue=run_catalogue(settings.classes, run),
         preprocessing=Preprocessing(),
         card=card,
         lowest_threshold=LOWEST_THRESHOLD,
