@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from KPrismCore.catalogue import modality_key
+from KPrismCore.modalities import modality_key
 
 # mean Dice from which on results are called so
 GOOD_DICE = 0.7

@@ -15,18 +15,13 @@ from pathlib import Path
 
 from KPrismCore.class_table import ClassEntry, broken, entry_from_row
 from KPrismCore.errors import InputFileError, UnknownClassError
+from KPrismCore.modalities import modality_key
 
-__all__ = ["Catalogue", "ClassEntry", "load_catalogue", "modality_key"]
+__all__ = ["Catalogue", "ClassEntry", "load_catalogue"]
 
 # likeness (difflib) from which on a misspelt word counts as meant
 _FUZZY_CUTOFF = 0.7
 _SUGGESTIONS = 4
-# DICOM's and everyday names of the modalities that class files use
-_MODALITIES = {
-    "mri": "mr", "xr": "xray", "cr": "xray", "dx": "xray", "rg": "xray", "ultrasound": "us",
-    "es": "endoscopy", "op": "fundus", "sm": "microscopy", "gm": "microscopy", "histology": "microscopy",
-    "pathology": "microscopy",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -161,12 +156,6 @@ def _words(text: str) -> list[str]:
 
 def _key(text: str) -> str:
     return "".join(_words(text))
-
-
-def modality_key(text: str) -> str:
-    """Return what is equal for all names of a modality: MR and MRI, X-ray and DICOM's DX."""
-    key = _key(text)
-    return _MODALITIES.get(key, key)
 
 
 def _rank(text: str, name: str) -> float:

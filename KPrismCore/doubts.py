@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from KPrismCore.abilities import CLASS, CLICKS, KINDS, REFERENCE, Abilities, Ability, Grade, Score
-from KPrismCore.catalogue import Catalogue, ClassEntry, modality_key
+from KPrismCore.catalogue import Catalogue, ClassEntry
+from KPrismCore.modalities import modality_key
 
 # an image in colour whose modality nobody told
 COLOUR = "rgb"

@@ -21,6 +21,8 @@ _GROUPS = (
     ("microscopy", r"microscop|fluorescence|bright-?field|^gm$"),
     ("histology", r"\bh\s?&\s?e\b|\bpas\b"),
 )
+# groups that classes are not told apart by
+_KIN = {"histology": "microscopy"}
 GROUPS = tuple(dict.fromkeys(name for name, _ in _GROUPS))
 
 
@@ -32,3 +34,13 @@ def modality_group(text: str) -> str:
     """
     plain = text.strip().lower().replace("_", " ")
     return next((name for name, words in _GROUPS if re.search(words, plain)), OTHER)
+
+
+def modality_key(text: str) -> str:
+    """What is equal for all names of a modality whose classes and images suit each other.
+
+    MR and MRI are equal, X-ray and DICOM's DX, and a stained section and other microscopy. A name of no group
+    is equal to itself, whatever its case and punctuation.
+    """
+    group = modality_group(text)
+    return _KIN.get(group, group) if group != OTHER else re.sub(r"[\W_]+", "", text.lower())

@@ -146,6 +146,7 @@ SMALL = KPrismConfig(
     encoder_channels=(8, 16, 48, 96, 160),
     stem_blocks=1,
     encoder_attention=(False, False, True, True),
+    encoder_blocks=(1, 2, 2, 2),
     prompt_channels=(16, 32, 64, 96),
     norm_groups=8,
     width=96,

@@ -53,15 +53,30 @@ class GroupNorm(nn.GroupNorm):
 
 
 def _channel_moments(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance of every channel of (B, C, H, W), each (B, C)."""
-    pixels = x.permute(0, 2, 3, 1)
-    mean = pixels.mean(2).mean(1)
-    rows = max(1, _PIECE // pixels[0, 0].numel())
-    sums = [
-        torch.stack([(part - centre).square_().mean(1).sum(0) for part in image.split(rows)]).sum(0)
-        for image, centre in zip(pixels, mean, strict=True)
-    ]
-    return mean, torch.stack(sums) / x.shape[2]
+    """Mean and variance of every channel of (B, C, H, W), each (B, C).
+
+    Each number is read from memory once: differences to the mean of the first piece are summed, and their
+    squares. A piece is a part of the whole, so the variance is at least about (that mean - the mean)^2 times
+    the piece's share, and the subtraction at the end loses few digits.
+    """
+    pixels = x.permute(0, 2, 3, 1).flatten(1, 2)
+    rows = max(1, _PIECE // x.shape[1])
+    buffer = x.new_empty(min(rows, pixels.shape[1]), x.shape[1])
+    moments = [_moments_of_one(image.split(rows), buffer) for image in pixels]
+    mean, variance = zip(*moments, strict=True)
+    return torch.stack(mean), torch.stack(variance)
+
+
+def _moments_of_one(pieces: tuple[Tensor, ...], buffer: Tensor) -> tuple[Tensor, Tensor]:
+    centre = pieces[0].mean(0)
+    sums, squares = [], []
+    for piece in pieces:
+        difference = torch.sub(piece, centre, out=buffer[: len(piece)])
+        sums.append(difference.sum(0))
+        squares.append(difference.square_().sum(0))
+    count = sum(len(piece) for piece in pieces)
+    offset = torch.stack(sums).sum(0) / count
+    return centre + offset, (torch.stack(squares).sum(0) / count - offset.square()).clamp_(min=0)
 
 
 class BasicBlock(nn.Module):

@@ -72,12 +72,12 @@ class MoEAttention(nn.Module):
         """`forward` to few keys, piece by piece."""
         result = torch.empty_like(x)
         rows = piece_rows(folded.offset[0].numel() + 2 * self.width)
-        gate, norm = self.gate, self.norm
+        norm = self.norm
         for sample, places in enumerate(position.expand_as(x)):
             keys = folded.relative(sample, self.experts)
             values = (value.split(rows) for value in (x[sample], places, result[sample]))
             for piece, place, out in zip(*values, strict=True):
-                gates = functional.linear(piece, gate.weight, gate.bias).t().softmax(0)
+                gates = self.gate(piece).t().softmax(0)
                 attended = keys.attend(piece, piece + place, gates)
                 out.copy_(functional.layer_norm(attended, (self.width,), norm.weight, norm.bias))
         return result

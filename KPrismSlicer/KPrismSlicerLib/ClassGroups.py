@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from KPrismCore.catalogue import ClassEntry, modality_key
+from KPrismCore.catalogue import ClassEntry
+from KPrismCore.modalities import modality_key
 
 BY_REGION, BY_MODALITY = "region", "modality"
 

@@ -46,6 +46,16 @@ def test_group_norm_is_exact_on_channels_last_memory(norm, deviation, allowed):
     assert (found - wanted).abs().max() <= allowed
 
 
+def test_a_beginning_unlike_the_rest_does_not_spoil_the_variance(norm):
+    x = 50 + 0.1 * torch.randn(1, 16, 256, 512)
+    x[:, :, :16] -= 50
+    x = x.contiguous(memory_format=torch.channels_last)
+    wanted = exact(norm, x)
+    with torch.no_grad():
+        found = norm(x)  # overwrites x
+    assert (found - wanted).abs().max() <= 1e-5
+
+
 def test_group_norm_with_gradients_is_that_of_torch(norm):
     x = torch.randn(2, 16, 8, 8).contiguous(memory_format=torch.channels_last).requires_grad_()
     assert torch.equal(norm(x), functional.group_norm(x.contiguous(), 4, norm.weight, norm.bias))
