@@ -94,6 +94,11 @@ def test_the_decathlon_keeps_channels_in_the_fourth_dimension(tmp_path):
     assert len(opened(folder).samples) == 8
 
 
+def test_masks_of_nnunet_without_an_image_are_counted(nnunet):
+    (nnunet / "imagesTr" / "case_001_0000.nii.gz").unlink()
+    assert find_sets(nnunet).sets["Dataset007_Liver"].notes == ("1 masks have no image",)
+
+
 def test_the_mask_of_a_slice_lies_on_its_image(nnunet):
     entries = at_own_size(nnunet)
     image, mask = entries.slices(0)[1]

@@ -187,8 +187,18 @@ def test_the_authors_converted_sets_have_the_papers_labels(tmp_path):
         write_volume(tmp_path / "KITS" / "Data" / part / "image" / f"{name}.nii.gz", array)
         write_volume(tmp_path / "KITS" / "Data" / part / "annotations" / f"{name}_gt.nii.gz", truth)
     image_set = opened(tmp_path / "KITS")
-    assert image_set.labels == {2: "Kidney Tumor"}
+    assert (image_set.labels, image_set.modality) == ({2: "Kidney Tumor"}, "CT abdomen")
     assert {sample.subject for sample in image_set.samples} == {"p1", "p2"}
+
+
+def test_the_authors_converted_volumes_are_8_bit_already(tmp_path):
+    array, truth = a_volume()
+    grey = np.clip(array + 60, 0, 255).astype(np.int16)
+    write_volume(tmp_path / "KITS" / "Data" / "train" / "image" / "p1.nii.gz", grey)
+    write_volume(tmp_path / "KITS" / "Data" / "train" / "annotations" / "p1_gt.nii.gz", truth)
+    (entries,) = open_entries(tmp_path / "KITS", report=quiet).values()
+    image, mask = entries.slices(0)[0]
+    assert set(image[mask == 2]) == {220}
 
 
 def test_a_table_in_the_folder_describes_a_layout_of_ones_own(tmp_path):
@@ -221,7 +231,16 @@ def test_a_table_may_ask_for_several_planes(tmp_path):
     assert next(iter(entries.counterparts(0, 6, 1))) == 6
 
 
-def test_a_malformed_table_is_named(tmp_path):
-    (tmp_path / "kprism-data.toml").write_text("[[sets]]\nname = 'x'\nimage = '('\n")
+@pytest.mark.parametrize(
+    "line", ["image = '('", "masks = '{nobody}.png'", "reader = 'magic'", "window = [5, 1]", "colour = 'red'"]
+)
+def test_a_malformed_table_is_named(tmp_path, line):
+    plain = {
+        "name": "'x'", "modality": "'MR'", "image": "'(?P<id>.*)'", "masks": "'{id}.png'",
+        "subject": "'{id}'", "labels": "[{ name = 'ulcer' }]",
+    }  # fmt: skip
+    key, _, value = line.partition(" = ")
+    rows = "\n".join(f"{name} = {text}" for name, text in (plain | {key: value}).items())
+    (tmp_path / "kprism-data.toml").write_text(f"[[sets]]\n{rows}\n")
     with pytest.raises(InputFileError, match=r"kprism-data\.toml"):
         find_sets(tmp_path)

@@ -36,6 +36,7 @@ class FileCase(DataCase):
         reader: key of `MASK_READERS`.
         modality: in words; empty to believe the image.
         frame: time point or component of the image; None where it has only one.
+        value_range: values that become black and white; None to find them as prediction does.
     """
 
     image: Path
@@ -44,6 +45,7 @@ class FileCase(DataCase):
     reader: str = "labelmap"
     modality: str = ""
     frame: int | None = None
+    value_range: tuple[float, float] | None = None
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -56,7 +58,7 @@ class FileCase(DataCase):
             return self._time_points()
         volume = with_modality(read_volume(self.image, self.frame), self.modality)
         layers = MASK_READERS[self.reader](self.masks, volume.geometry, self.labels)
-        return [Content(volume, layers)]
+        return [Content(volume, layers, self.value_range)]
 
     def _time_points(self) -> list[Content]:
         masks = sitk.GetArrayFromImage(read_image(self.masks[0]))
@@ -69,7 +71,7 @@ class FileCase(DataCase):
                 raise GeometryError(
                     f"{self.masks[0]} and {self.image} differ in size.", "Use the mask of this image."
                 )
-            contents.append(Content(volume, layers_of_labelmap(mask, self.labels)))
+            contents.append(Content(volume, layers_of_labelmap(mask, self.labels), self.value_range))
         return contents
 
 

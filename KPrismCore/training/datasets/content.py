@@ -49,10 +49,15 @@ class Layer:
 
 @dataclass(frozen=True, eq=False)
 class Content:
-    """An image and what is marked on it, on the image's grid; several layers where labels overlap."""
+    """An image and what is marked on it, on the image's grid; several layers where labels overlap.
+
+    `value_range` are the values that become black and white, where they are not to be found as prediction
+    does.
+    """
 
     volume: Volume
     layers: tuple[Layer, ...]
+    value_range: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The layout of the K-Prism authors: <SET>/Data/{train,test}/{image,annotations}, masks end in `_gt`.
 
-Their label values are the sources in Resources/Classes/kprism-paper.csv. Source: spec section 14.
+Their values are 0 to 255 whatever the modality. Their label values are the sources in
+Resources/Classes/kprism-paper.csv. Source: spec section 14.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from KPrismCore.catalogue import load_catalogue
 from KPrismCore.training.datasets.cases import FileCase
 from KPrismCore.training.datasets.content import FileSet, Label, plain_name
 from KPrismCore.training.datasets.naming import subject_of
+from KPrismCore.training.datasets.published_layout import published_sets
 from KPrismCore.training.datasets.sets import OpenFiles, OpenSet
 from KPrismCore.training.datasets.tree import Tree
 
 CLASSES = Path(__file__).resolve().parents[3] / "Resources" / "Classes" / "kprism-paper.csv"
+EIGHT_BIT = (0.0, 255.0)
 _IMAGE = re.compile(r"Data/(train|test)/image/(?P<id>.+?)(?P<ending>\.nii\.gz|\.png)")
 
 
@@ -34,8 +37,17 @@ class ConvertedLayout:
         for name in tree.files:
             found = _IMAGE.fullmatch(name)
             if found and _mask(name) in tree.file_set:
-                masks, subject = (tree.path(_mask(name)),), subject_of(found["id"])
-                cases.append(FileCase(subject, name, tree.path(name), masks, labels, "labelmap", modality))
+                cases.append(
+                    FileCase(
+                        subject=subject_of(found["id"]),
+                        name=name,
+                        image=tree.path(name),
+                        masks=(tree.path(_mask(name)),),
+                        labels=labels,
+                        modality=modality,
+                        value_range=EIGHT_BIT,
+                    )
+                )
         files = FileSet(plain_name(tree.name), "converted by the authors", modality, tuple(cases))
         return [OpenFiles(files)]
 
@@ -51,7 +63,8 @@ def paper_labels(set_name: str) -> tuple[tuple[Label, ...], str]:
             if name == set_name:
                 labels.append(Label(plain_name(entry.name), (int(value),), int(value)))
                 modalities += entry.modality
-    return tuple(labels), " or ".join(dict.fromkeys(modalities))
+    told = next((one.modality for one in published_sets() if one.name == set_name), None)
+    return tuple(labels), told or " or ".join(dict.fromkeys(modalities))
 
 
 def _mask(name: str) -> str:

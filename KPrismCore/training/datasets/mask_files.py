@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, UnidentifiedImageError
+from PIL import Image, ImageDraw
 
 from KPrismCore.errors import GeometryError, InputFileError, TrainingDataError
 from KPrismCore.geometry import VolumeGeometry
@@ -124,9 +124,10 @@ def picture_array(path: Path) -> NDArray[Any]:
         InputFileError: missing or damaged.
     """
     try:
+        # Pillow calls a broken PNG a syntax error
         with Image.open(path) as picture:
             array = np.asarray(picture)
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         raise InputFileError(
             f"{path} is truncated, damaged or no picture.", "Copy it again from its source."
         ) from error

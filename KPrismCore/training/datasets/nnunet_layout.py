@@ -33,17 +33,20 @@ class NnUNetLayout:
         described = _description(tree)
         labels = described_labels(described)
         channels = _channels(described)
-        cases = []
+        cases, without = [], 0
         for mask in tree.below("labelsTr").files:
             ending = next((end for end in _ENDINGS if mask.endswith(end)), None)
             if ending is not None:
-                cases += _cases(tree, mask.removesuffix(ending), ending, channels, labels)
+                found = _cases(tree, mask.removesuffix(ending), ending, channels, labels)
+                cases += found
+                without += not found
         if not cases:
             raise TrainingDataError(
                 f"{tree.folder} has no image for any of its masks.", "Keep imagesTr and labelsTr together."
             )
         modality = " and ".join(dict.fromkeys(channels))
-        files = FileSet(plain_name(tree.name), "nnU-Net or Decathlon", modality, tuple(cases))
+        notes = (f"{without} masks have no image",) if without else ()
+        files = FileSet(plain_name(tree.name), "nnU-Net or Decathlon", modality, tuple(cases), "", notes)
         return [OpenFiles(files)]
 
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,19 @@ from KPrismCore.training.datasets.tree import Tree
 
 TABLES = Path(__file__).resolve().parents[3] / "Resources" / "DataSets"
 OWN_TABLE = "kprism-data.toml"
-_KEYS = {"name", "folder", "title", "modality", "plane", "image", "masks", "subject", "reader", "labels"}
+_KEYS = {
+    "name",
+    "window",
+    "folder",
+    "title",
+    "modality",
+    "plane",
+    "image",
+    "masks",
+    "subject",
+    "reader",
+    "labels",
+}
 
 
 @dataclass(frozen=True)
@@ -41,6 +54,7 @@ class PublishedSet:
         subject: template of the patient.
         reader: key of `MASK_READERS`.
         labels: what the masks show.
+        window: values that become black and white; None to find them as prediction does.
     """
 
     name: str
@@ -53,6 +67,7 @@ class PublishedSet:
     subject: str
     reader: str
     labels: tuple[Label, ...]
+    window: tuple[float, float] | None = None
 
     def cases(self, tree: Tree) -> tuple[list[FileCase], int]:
         """The images that have masks, and the number of those that have none."""
@@ -68,10 +83,17 @@ class PublishedSet:
             masks = self._masks(tree, groups)
             without += not masks
             if masks:
-                paths = tuple(tree.path(mask) for mask in masks)
-                subject = self.subject.format_map(groups)
                 cases.append(
-                    FileCase(subject, file, tree.path(file), paths, self.labels, self.reader, self.modality)
+                    FileCase(
+                        subject=self.subject.format_map(groups),
+                        name=file,
+                        image=tree.path(file),
+                        masks=tuple(tree.path(mask) for mask in masks),
+                        labels=self.labels,
+                        reader=self.reader,
+                        modality=self.modality,
+                        value_range=self.window,
+                    )
                 )
         return cases, without
 
@@ -126,7 +148,13 @@ class PublishedLayout:
 
 @lru_cache(maxsize=1)
 def published_sets() -> tuple[PublishedSet, ...]:
-    """The tables that come with the program; errors as `read_table`."""
+    """The tables that come with the program; none in a Python older than 3.11, which cannot read them.
+
+    Raises:
+        InputFileError: a table is malformed.
+    """
+    if find_spec("tomllib") is None:
+        return ()
     return tuple(one for path in sorted(TABLES.glob("*.toml")) for one in read_table(path))
 
 
@@ -162,8 +190,17 @@ def _set(values: Mapping[str, Any]) -> PublishedSet:
     return PublishedSet(
         plain_name(values["name"]), str(values.get("title", values["name"])), str(values["modality"]),
         str(values.get("plane", "")), re.compile(values.get("folder", ".*")), image, masks, subject, reader,
-        tuple(_label(label) for label in values["labels"]),
+        tuple(_label(label) for label in values["labels"]), _window(values.get("window")),
     )  # fmt: skip
+
+
+def _window(values: Sequence[float] | None) -> tuple[float, float] | None:
+    if values is None:
+        return None
+    low, high = (float(value) for value in values)
+    if not low < high:
+        raise ValueError("a window does not increase")
+    return low, high
 
 
 def _texts(values: str | Sequence[str]) -> tuple[str, ...]:

@@ -102,11 +102,11 @@ def _content_slices(content: Content, numbers: dict[str, int], planes: str, limi
     flat = volume.array.shape[0] == 1
     kinds = (planes if not flat else "").split() or [default_plane_kind(volume.geometry)]
     for layer in content.layers:
-        for preset, names in _windows(volume, layer).items():
+        for preset, names in _windows(content, layer).items():
             table = np.zeros(MAX_LABELS + 1, dtype=np.uint8)
             for position, label in enumerate(layer.labels, start=1):
                 table[position] = numbers[label.name] if label.name in names else 0
-            value_range = intensity_range(volume.array, volume.modality, preset=preset)
+            value_range = content.value_range or intensity_range(volume.array, volume.modality, preset=preset)
             for number, kind in enumerate(kinds):
                 count = number_of_slices(volume.geometry, kind)
                 for index in _chosen(volume, layer, table, kind, limit // len(kinds)):
@@ -116,11 +116,12 @@ def _content_slices(content: Content, numbers: dict[str, int], planes: str, limi
                     yield Slice(image, mask, cut.pixel_spacing, 2 * number + index / max(1, count - 1))
 
 
-def _windows(volume: Volume, layer: Layer) -> dict[str, set[str]]:
-    """Label names by the CT window they are seen in; all under one empty name outside CT."""
+def _windows(content: Content, layer: Layer) -> dict[str, set[str]]:
+    """Label names by the CT window they are seen in; all under one empty name where there is no choice."""
+    chosen = content.volume.modality == "CT" and content.value_range is None
     windows: dict[str, set[str]] = {}
     for label in layer.labels:
-        preset = DEFAULT_PREPROCESSING.window_preset(label.name) if volume.modality == "CT" else ""
+        preset = DEFAULT_PREPROCESSING.window_preset(label.name) if chosen else ""
         windows.setdefault(preset, set()).add(label.name)
     return windows
 
