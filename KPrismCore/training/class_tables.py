@@ -7,7 +7,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -18,7 +18,7 @@ from KPrismCore.class_table import COLUMNS, ClassEntry
 from KPrismCore.modalities import OTHER, modality_group
 from KPrismCore.preprocess import DEFAULT_PREPROCESSING
 from KPrismCore.terminology import TISSUE, UNSPECIFIED, Code, Terminology
-from KPrismCore.training.data import read_classes
+from KPrismCore.training.data import Classes, read_classes
 from KPrismCore.training.packs import ImageSet
 
 CLASSES = Path(__file__).resolve().parents[2] / "Resources" / "Classes"
@@ -38,10 +38,11 @@ class _Group:
 
 
 def class_file(named: str, run: Path) -> Path | None:
-    """The class table of a run: the named one of Resources/Classes, else that in the run's folder, if any."""
-    if named:
-        return CLASSES / named
-    return run / RUN_CLASSES if (run / RUN_CLASSES).is_file() else None
+    """The class table of a run: that in its folder, else the named one of Resources/Classes, if any."""
+    own = run / RUN_CLASSES
+    if own.is_file():
+        return own
+    return CLASSES / named if named else None
 
 
 def run_catalogue(named: str, run: Path) -> Catalogue:
@@ -58,26 +59,32 @@ def run_catalogue(named: str, run: Path) -> Catalogue:
     return load_catalogue(path) if path else Catalogue(())
 
 
-def run_classes(named: str, sets: Sequence[ImageSet], run: Path) -> dict[int, dict[str, list[str]]]:
+def run_classes(
+    named: str, sets: Sequence[ImageSet], run: Path, report: Callable[[str], None] = print
+) -> dict[int, dict[str, list[str]]]:
     """The classes to train; see `read_classes` for the form.
 
-    Where the configuration names no table and the run has none yet, the classes found in the data are written
-    into the run's folder, from where `export` takes them.
+    Where the configuration names no table, or one that has nothing to do with the data, the classes found in
+    the data are written into the run's folder, from where a continued run and `export` take them.
 
     Args:
         named: file name in Resources/Classes, or empty.
         sets: the whole image sets.
         run: folder of the run.
+        report: where to say that the classes are those of the data.
 
     Raises:
         TrainingDataError: the table is malformed.
         OutputFileError: it cannot be written.
     """
     path = class_file(named, run)
-    if path is None:
-        path = run / RUN_CLASSES
-        write_classes(path, found_classes(sets))
-    return read_classes(path)
+    classes = read_classes(path) if path else {}
+    if path == run / RUN_CLASSES or _concerns(classes, sets):
+        return classes
+    found = found_classes(sets)
+    write_classes(run / RUN_CLASSES, found)
+    report(f"The classes are those of the data: {', '.join(entry.name for entry in found)}.")
+    return read_classes(run / RUN_CLASSES)
 
 
 def found_classes(sets: Sequence[ImageSet]) -> Catalogue:
@@ -130,6 +137,12 @@ def terminology_of(entry: str) -> Terminology | None:
     if category is None or kind is None or kind == TISSUE:
         return None
     return Terminology(category, kind, codes[3], codes[5])
+
+
+def _concerns(classes: Classes, sets: Sequence[ImageSet]) -> bool:
+    """Whether any of the classes has any of the sets among its sources."""
+    names = {image_set.name for image_set in sets}
+    return any(names & set(sources) for sources in classes.values())
 
 
 def _keys(name: str, codes: str) -> tuple[str, ...]:

@@ -20,7 +20,13 @@ from KPrismCore.commands.export import export
 from KPrismCore.commands.train import train
 from KPrismCore.errors import TrainingDataError
 from KPrismCore.predictor import Predictor, load_model
-from KPrismCore.training.class_tables import found_classes, run_classes, terminology_of, write_classes
+from KPrismCore.training.class_tables import (
+    found_classes,
+    run_catalogue,
+    run_classes,
+    terminology_of,
+    write_classes,
+)
 from KPrismCore.training.packs import ImageSet, Sample
 
 RECIPE = """
@@ -116,9 +122,16 @@ def test_a_run_keeps_the_classes_it_began_with(tmp_path):
     assert first == again == {1: {"a": ["b"]}}
 
 
-def test_a_named_table_is_taken_instead(tmp_path):
-    assert 20 in run_classes("kprism-paper.csv", [shown({1: "b"})], tmp_path)
+def test_a_named_table_is_taken_for_data_that_it_knows(tmp_path):
+    assert 20 in run_classes("kprism-paper.csv", [shown({1: "Spleen"}, "BTCV")], tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_named_table_is_not_taken_for_other_data(tmp_path):
+    said: list[str] = []
+    assert run_classes("kprism-small.csv", [shown({1: "b"})], tmp_path, said.append) == {1: {"a": ["b"]}}
+    assert said == ["The classes are those of the data: b."]
+    assert [entry.name for entry in run_catalogue("kprism-small.csv", tmp_path)] == ["b"]
 
 
 def test_written_classes_can_be_read(tmp_path):
