@@ -273,6 +273,13 @@ def test_packs_are_read_as_they_always_were(tmp_path):
     assert find_sets(tmp_path).unknown == ("notes",)
 
 
+def test_sets_of_equal_names_are_told_apart(tmp_path):
+    for place in ("a", "b"):
+        write_pack(tmp_path / place, "discs", 2)
+    assert [one.name for one in open_data(tmp_path, SIZE, report=quiet)] == ["discs", "discs 2"]
+    assert [one.name for one in open_entries(tmp_path, report=quiet).values()] == ["discs", "discs 2"]
+
+
 def test_a_folder_of_no_known_layout_is_refused(tmp_path):
     (tmp_path / "readme.txt").write_text("nothing")
     with pytest.raises(TrainingDataError, match="no data of a known layout"):

@@ -15,6 +15,7 @@ from pathlib import Path
 import pydicom
 from pydicom.errors import InvalidDicomError
 
+from KPrismCore.dicom import NOT_IMAGES
 from KPrismCore.errors import TrainingDataError
 from KPrismCore.image_files import is_dicom
 from KPrismCore.training.datasets.content import Content, DataCase, FileSet, plain_name
@@ -74,7 +75,8 @@ class DicomLayout:
 
 def _case(tree: Tree, segmentation: _Header, headers: list[_Header]) -> DicomCase:
     """Pair a SEG with the series in its folder, or in the nearest folder around it."""
-    folders = sorted({_folder(one.file) for one in headers if one.modality != SEGMENTATION})
+    # a damaged file has no modality, and is named when its series is read
+    folders = sorted({_folder(one.file) for one in headers if one.modality not in NOT_IMAGES - {""}})
     place = _folder(segmentation.file)
     while True:
         inside = [one for one in folders if one == place or not place or one.startswith(f"{place}/")]
@@ -126,7 +128,6 @@ def _header(tree: Tree, name: str) -> _Header | None:
     try:
         tags = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["Modality", "PatientID"])
     except (InvalidDicomError, OSError, ValueError, KeyError):
-        # a damaged file is named when its series is read
         return _Header(name, "", "")
     return _Header(name, str(tags.get("Modality", "")), str(tags.get("PatientID", "")))
 

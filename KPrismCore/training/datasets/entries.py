@@ -59,13 +59,14 @@ class PackEntries(Entries):
     """The images of a pack, decoded when they are asked for.
 
     Args:
-        path: the pack file; the set is named after its folder.
+        path: the pack file.
+        name: of the set; that of the pack's folder where empty.
 
     Raises:
         TrainingDataError: the file is not a complete pack.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, name: str = "") -> None:
         try:
             with np.load(path, allow_pickle=False) as archive:
                 self._fields = {key: archive[key] for key in archive.files}
@@ -74,7 +75,7 @@ class PackEntries(Entries):
             self._volumes = str(self._fields["kind"]) == "volumes"
             subjects = [str(subject) for subject in self._fields["subject"]]
             augmented = [bool(copy) for copy in self._fields["aug"]]
-            super().__init__(path.parent.name, str(meta["modality"]), labels, subjects, augmented)
+            super().__init__(name or path.parent.name, str(meta["modality"]), labels, subjects, augmented)
         except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
             raise TrainingDataError(
                 f"{path} is not a complete pack ({error}).", "Copy or make it again."

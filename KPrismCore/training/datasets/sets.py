@@ -6,8 +6,9 @@ import time
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from KPrismCore.training.datasets.store import SliceStore, StoredSlices
 from KPrismCore.training.packs import ImageSet, Pixels, Sample, read_pack
 
 Report = Callable[[str], None]
+Read = TypeVar("Read")
 UNKNOWN = "unknown"
 _NAMED = 10
 # seconds
@@ -53,7 +55,7 @@ class Reader:
             self.damaged.append(error)
             return None
 
-    def pack(self, read: Callable[[], ImageSet | Entries]) -> ImageSet | Entries | None:
+    def pack(self, read: Callable[[], Read]) -> Read | None:
         """What a function that reads a pack gives; None for a damaged one, which is remembered."""
         try:
             return read()
@@ -111,12 +113,11 @@ class OpenPack(OpenSet):
     def image_set(self, size: int, reader: Reader) -> ImageSet | None:
         """See `read_pack`."""
         read = reader.pack(lambda: read_pack(self._path, size))
-        return read if isinstance(read, ImageSet) else None
+        return replace(read, name=self.name) if read is not None else None
 
     def entries(self, reader: Reader) -> Entries | None:
         """See `PackEntries`."""
-        read = reader.pack(lambda: PackEntries(self._path))
-        return read if isinstance(read, Entries) else None
+        return reader.pack(lambda: PackEntries(self._path, self.name))
 
 
 class OpenFiles(OpenSet):
