@@ -67,3 +67,7 @@ class OutputFileError(KPrismError):
 
 class TrainingDataError(KPrismError):
     """The training or evaluation data cannot be used."""
+
+
+class MissingPackageError(KPrismError):
+    """A package that only some commands need is not installed."""

@@ -108,7 +108,12 @@ set(KPRISM_CORE_SCRIPTS
   KPrismCore/slices.py
   KPrismCore/terminology.py
   KPrismCore/training/augment.py
+  KPrismCore/training/batches.py
+  KPrismCore/training/board.py
+  KPrismCore/training/changes.py
+  KPrismCore/training/checks.py
   KPrismCore/training/class_tables.py
+  KPrismCore/training/configuration.py
   KPrismCore/training/data.py
   KPrismCore/training/datasets/__init__.py
   KPrismCore/training/datasets/cases.py
@@ -136,15 +141,21 @@ set(KPRISM_CORE_SCRIPTS
   KPrismCore/training/deformed.py
   KPrismCore/training/drawings.py
   KPrismCore/training/export.py
+  KPrismCore/training/learner.py
   KPrismCore/training/loop.py
   KPrismCore/training/losses.py
+  KPrismCore/training/packages.py
   KPrismCore/training/packs.py
   KPrismCore/training/passes.py
+  KPrismCore/training/processes.py
+  KPrismCore/training/progress.py
   KPrismCore/training/recalibrate.py
   KPrismCore/training/runlog.py
+  KPrismCore/training/schedule.py
   KPrismCore/training/settings.py
   KPrismCore/training/state.py
   KPrismCore/training/synthetic.py
   KPrismCore/training/validation.py
+  KPrismCore/training/warm_start.py
   KPrismCore/volumes.py
   )

@@ -110,7 +110,7 @@ def load_model(name_or_path: str | os.PathLike[str] = DEFAULT_MODEL, device: str
         DeviceError: there is no such device.
     """
     place = choose_device(device)
-    checkpoint = read_checkpoint(_find(name_or_path))
+    checkpoint = read_checkpoint(find_model(name_or_path))
     if place.type == "cpu" and "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(measured_threads())
     return model_of(checkpoint, place)
@@ -134,7 +134,12 @@ def model_of(checkpoint: Checkpoint, device: torch.device) -> Model:
     )  # fmt: skip
 
 
-def _find(name_or_path: str | os.PathLike[str]) -> Path:
+def find_model(name_or_path: str | os.PathLike[str]) -> Path:
+    """Return the file of a shipped model by its name, or of any checkpoint by its path.
+
+    Raises:
+        CheckpointError: there is no model of this name.
+    """
     path = Path(name_or_path)
     shipped = sorted(file.stem for file in _MODELS.glob("*.safetensors"))
     if path.suffix or path.is_file():

@@ -3,7 +3,22 @@ set(KPRISM_RESOURCES
   Resources/Classes/KPrism.term.json
   Resources/Classes/kprism-paper.csv
   Resources/Classes/kprism-small.csv
+  Resources/Configs/ablations/class-only.toml
+  Resources/Configs/ablations/clicks-only.toml
+  Resources/Configs/ablations/experts-1.toml
+  Resources/Configs/ablations/experts-3.toml
+  Resources/Configs/ablations/experts-5.toml
+  Resources/Configs/ablations/experts-7.toml
+  Resources/Configs/ablations/layers-3.toml
+  Resources/Configs/ablations/layers-9.toml
+  Resources/Configs/ablations/no-fusion-2d.toml
+  Resources/Configs/ablations/no-moe-attention.toml
+  Resources/Configs/ablations/no-moe-ffn.toml
+  Resources/Configs/ablations/no-moe.toml
+  Resources/Configs/ablations/no-queries-1d.toml
+  Resources/Configs/ablations/references-only.toml
   Resources/Configs/train-paper.toml
+  Resources/Configs/train-small-128.toml
   Resources/Configs/train-small.toml
   Resources/DataSets/paper.toml
   Resources/Icons/KPrismPhantom.png

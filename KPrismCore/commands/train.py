@@ -1,60 +1,77 @@
-"""`kprism.py train`: train a network on any data, in as many pieces as needed."""
+"""`kprism.py train`: train a network on any data, in as many pieces and processes as needed."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import torch
 import typer
 
-from KPrismCore.errors import DeviceError, OutputFileError
+from KPrismCore.errors import OutputFileError
 from KPrismCore.training.class_tables import run_classes
+from KPrismCore.training.configuration import read_settings
 from KPrismCore.training.datasets.opening import open_data
-from KPrismCore.training.loop import STATE_NAME, Trainer
-from KPrismCore.training.settings import read_settings
+from KPrismCore.training.loop import Trainer
+from KPrismCore.training.processes import make_fabric
+from KPrismCore.training.schedule import with_steps
+from KPrismCore.training.state import STATE_NAME
+from KPrismCore.training.warm_start import open_start
 
 RESOURCES = Path(__file__).resolve().parents[2] / "Resources"
+SMALL = RESOURCES / "Configs" / "train-small.toml"
 
 
 def train(
     data: Annotated[
         Path, typer.Argument(help="Folder of the data; see `kprism.py data --help` for the layouts.")
     ],
-    out: Annotated[Path, typer.Argument(help="Folder of the run: state, tables.")],
-    config: Annotated[Path, typer.Option(help="The recipe.")] = RESOURCES / "Configs" / "train-small.toml",
+    out: Annotated[Path, typer.Argument(help="Folder of the run: state, tables, logs, best checkpoint.")],
+    config: Annotated[Path, typer.Option(help="The recipe.")] = SMALL,
+    overlay: Annotated[
+        list[Path] | None, typer.Option(help="A recipe laid over it; may be given several times.")
+    ] = None,
+    init: Annotated[
+        str | None, typer.Option(help="Model, checkpoint or run to take the first weights from.")
+    ] = None,
     resume: Annotated[bool, typer.Option(help="Continue the run in the folder, if there is one.")] = False,
     minutes: Annotated[float | None, typer.Option(help="Stop after so many minutes.")] = None,
     steps: Annotated[int | None, typer.Option(help="Length of the whole run.")] = None,
     skip_damaged: Annotated[bool, typer.Option(help="Leave damaged files out.")] = False,
     cache: Annotated[Path | None, typer.Option(help="Folder of kept slices, if not the run's.")] = None,
-    threads: Annotated[int, typer.Option(help="Processor threads.")] = 1,
+    threads: Annotated[int, typer.Option(help="Processor threads of each process.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    devices: Annotated[int, typer.Option(help="Processes per machine; torchrun gives its own number.")] = 1,
+    nodes: Annotated[int, typer.Option(help="Machines; torchrun gives its own number.")] = 1,
 ) -> None:
-    """Train a network. Ctrl+C stops after the current step and saves; --resume continues exactly there."""
-    torch.set_num_threads(threads)
-    settings = read_settings(config)
+    """Train a network. Ctrl+C stops after the current step and saves; --resume continues exactly there.
+
+    On several devices: torchrun --nproc-per-node 8 -m KPrismCore train ..., or --devices 8.
+    """
+    settings = read_settings(config, overlay or [])
     if steps is not None:
-        settings = replace(settings, steps=steps)
+        settings = with_steps(settings, steps)
     if (out / STATE_NAME).exists() and not resume:
         raise OutputFileError(f"{out} holds a training run.", "Add --resume, or name another folder.")
-    sets = open_data(data, settings.kept_size, skip_damaged=skip_damaged, cache=cache or out / "slices")
-    classes = run_classes(settings.classes, sets, out)
-    trainer = Trainer(settings, sets, classes, out, _device(device))
+    fabric = make_fabric(devices, nodes, settings.precision, device)
+    torch.set_num_threads(threads)
+    with fabric.rank_zero_first():
+        say = print if fabric.is_global_zero else _silent
+        kept = cache or out / "slices"
+        sets = open_data(data, settings.kept_size, skip_damaged=skip_damaged, cache=kept, report=say)
+        classes = run_classes(settings.classes, sets, out, say)
+    trainer = Trainer(settings, sets, classes, out, fabric)
+    absent = settings.absent_sets(image_set.name for image_set in sets)
+    if absent and fabric.is_global_zero:
+        print(f"The table [sets] names {', '.join(absent)}: not in the data.", flush=True)
     if resume and trainer.state_path.exists():
         trainer.resume()
+    elif init is not None:
+        report = trainer.start_from(open_start(init))
+        if fabric.is_global_zero:
+            print("\n".join(report.lines()), flush=True)
     trainer.run(minutes)
 
 
-def _device(name: str) -> torch.device:
-    available = torch.cuda.is_available()
-    if name == "auto":
-        return torch.device("cuda" if available else "cpu")
-    if name == "cuda" and not available:
-        raise DeviceError("There is no CUDA device.", "Use --device cpu.")
-    return torch.device(name)
-
-
-if __name__ == "__main__":
-    typer.run(train)
+def _silent(_text: str) -> None:
+    """What processes but the first report."""

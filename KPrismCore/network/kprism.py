@@ -27,7 +27,13 @@ from KPrismCore.network.layers import (
     to_map,
     to_tokens,
 )
-from KPrismCore.network.prompt_encoder import ClickEncoder, PromptMapEncoder, Tokens, click_map
+from KPrismCore.network.prompt_encoder import (
+    ClickEncoder,
+    NoPromptMaps,
+    PromptMapEncoder,
+    Tokens,
+    click_map,
+)
 from KPrismCore.network.prompts import ImageFeatures, Prompts, ReferenceFeatures
 from KPrismCore.network.reference_encoder import ObjectSummarizer, read_out
 
@@ -45,7 +51,7 @@ class KPrism(nn.Module):
         self.encoder = ImageEncoder(config)
         self.mask_encoder = MaskEncoder(config)
         self.summarizer = ObjectSummarizer(config)
-        self.prompt_maps = PromptMapEncoder(config)
+        self.prompt_maps = PromptMapEncoder(config) if config.fusion_2d else NoPromptMaps(config)
         self.click_encoder = ClickEncoder(config)
         self.projections = nn.ModuleList(self._projection(stride) for stride in config.strides)
         self.level_embed = nn.Embedding(levels, width)
@@ -148,9 +154,6 @@ class KPrism(nn.Module):
         size, radius = self.config.input_size, self.config.click_radius
         drawn = click_map(prompts.clicks, prompts.previous, like.shape[0], like, size, radius)
         dense, fine = self.prompt_maps(drawn)
-        if not self.config.fusion_2d:
-            dense = [torch.zeros_like(x) for x in dense]
-            fine = None if fine is None else torch.zeros_like(fine)
         fused = zip(features.levels, dense, self.level_embed.weight, strict=True)
         return [add_into(to_tokens(image + prompt), embedding) for image, prompt, embedding in fused], fine
 

@@ -111,6 +111,22 @@ class PromptMapEncoder(nn.Module):
         return levels, outputs[0] if self.fine else None
 
 
+class NoPromptMaps(nn.Module):
+    """In place of `PromptMapEncoder` where 2-D prompts are switched off (`fusion_2d`): zeros, no weights."""
+
+    def __init__(self, config: KPrismConfig) -> None:
+        super().__init__()
+        self.shapes = [(config.width, grid, grid) for grid in config.grids]
+        half = config.input_size // 2
+        self.fine = (config.prompt_channels[0], half, half) if config.fine_head_channels > 0 else None
+
+    def forward(self, maps: Tensor) -> tuple[list[Tensor], Tensor | None]:
+        """(B, 3, S, S) to zeros of the shapes that `PromptMapEncoder` gives."""
+        zero = maps.new_zeros(())
+        levels = [zero.expand(len(maps), *shape) for shape in self.shapes]
+        return levels, None if self.fine is None else zero.expand(len(maps), *self.fine)
+
+
 class ClickEncoder(nn.Module):
     """Clicks to tokens: a random Fourier position code, and the image feature under the click.
 

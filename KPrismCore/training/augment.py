@@ -26,8 +26,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from KPrismCore.training.changes import Changes
+
 MIN_MASK_PIXELS = 12
-INVERSION_PROBABILITY = 0.08
 _KEYS = ("image", "mask")
 _MODES = ("bilinear", "nearest")
 # sets whose pictures have no up, down, left or right that a class depends on
@@ -43,10 +44,18 @@ class Style:
     invert: bool = False
 
 
-def draw_style(rng: np.random.Generator, modality: str, *, class_mode: bool, strength: float = 1.0) -> Style:
+def draw_style(
+    rng: np.random.Generator,
+    modality: str,
+    *,
+    class_mode: bool,
+    strength: float = 1.0,
+    changes: Changes | None = None,
+) -> Style:
     """Draw a style; in class mode orientation is kept where it has a meaning (left and right kidney)."""
-    flips, inversion = rng.random(2) < 0.5, rng.random() < strength * INVERSION_PROBABILITY
-    free = any(word in modality.lower() for word in FREE_ORIENTATIONS)
+    changes = changes or Changes()
+    flips, inversion = rng.random(2) < changes.flip, rng.random() < strength * changes.inversion
+    free = changes.class_flips or any(word in modality.lower() for word in FREE_ORIENTATIONS)
     if class_mode and not free:
         return Style()
     return Style(bool(flips[0]), bool(flips[1]), bool(inversion) and not class_mode)
@@ -57,29 +66,36 @@ class Augmenter:
 
     Args:
         size: edge of the squares in pixels.
-        rotation: greatest rotation in degrees.
+        changes: how strong and how often.
         strength: multiplies the probability of every change.
     """
 
-    def __init__(self, size: int, rotation: float = 45.0, strength: float = 1.0) -> None:
+    def __init__(self, size: int, changes: Changes | None = None, strength: float = 1.0) -> None:
         # plain tensors: metadata doubles the time and is not used here
         set_track_meta(False)
-        shift = 0.06 * size
+        to = changes or Changes()
+
+        def often(probability: float) -> float:
+            return min(1.0, strength * probability)
+
         self._transforms = Compose(
             [
                 RandAffined(
-                    _KEYS, prob=0.5 * strength, rotate_range=np.deg2rad(rotation), translate_range=shift,
-                    scale_range=(-0.2, 0.25), shear_range=0.08, mode=_MODES, padding_mode="zeros",
-                    spatial_size=(size, size), cache_grid=True,
+                    _KEYS, prob=often(to.affine), rotate_range=np.deg2rad(to.rotation),
+                    translate_range=to.shift * size, scale_range=to.scale, shear_range=to.shear, mode=_MODES,
+                    padding_mode="zeros", spatial_size=(size, size), cache_grid=True,
                 ),
                 RandGridDistortiond(
-                    _KEYS, prob=0.15 * strength, distort_limit=0.15, mode=_MODES, padding_mode="zeros",
+                    _KEYS, prob=often(to.distortion), distort_limit=to.distortion_limit, mode=_MODES,
+                    padding_mode="zeros",
                 ),
-                RandAdjustContrastd("image", prob=0.3 * strength, gamma=(0.6, 1.6)),
-                RandScaleIntensityd("image", prob=0.4 * strength, factors=0.25),
-                RandShiftIntensityd("image", prob=0.4 * strength, offsets=0.12),
-                RandGaussianSmoothd("image", prob=0.12 * strength, sigma_x=(0.4, 1.4), sigma_y=(0.4, 1.4)),
-                RandGaussianNoised("image", prob=0.2 * strength, std=0.05),
+                RandAdjustContrastd("image", prob=often(to.gamma), gamma=to.gamma_range),
+                RandScaleIntensityd("image", prob=often(to.contrast), factors=to.contrast_limit),
+                RandShiftIntensityd("image", prob=often(to.brightness), offsets=to.brightness_limit),
+                RandGaussianSmoothd(
+                    "image", prob=often(to.blur), sigma_x=to.blur_range, sigma_y=to.blur_range
+                ),
+                RandGaussianNoised("image", prob=often(to.noise), std=to.noise_deviation),
             ]
         )  # fmt: skip
 

@@ -1,7 +1,7 @@
-"""What to train on: the stream of tasks, a pure function of the seed and the step.
+"""What to train on: tasks drawn from image sets.
 
-A batch has one mode. Its images come from sets drawn with weights that grow with the root of the set's size,
-its targets from the labels present; references show the same label in other subjects where there are any.
+Images come from sets drawn with weights that grow with a power of the set's size, times the set's own factor;
+targets from the labels present; references show the same label in other subjects where there are any.
 """
 
 from __future__ import annotations
@@ -12,17 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from KPrismCore.errors import TrainingDataError
-from KPrismCore.training.augment import Augmenter, draw_style, fit
 from KPrismCore.training.drawings import deformed, made_up
 from KPrismCore.training.packs import MIN_TARGET_PIXELS, ImageSet, Pixels, Sample
-from KPrismCore.training.settings import MODES, TrainingSettings
+from KPrismCore.training.settings import TrainingSettings
 
 Classes = Mapping[int, Mapping[str, Sequence[str]]]
 Pair = tuple[Pixels, NDArray[np.bool_]]
@@ -50,11 +47,12 @@ class Task:
 
 @dataclass(frozen=True)
 class Batch:
-    """One training step's input.
+    """The input of one training step, or one process's part of it.
 
     `images` (B, 3, S, S) float32 in [0, 1], `targets` (B, 1, S, S) of 0 and 1; `reference_images`
     (B, R, 3, S, S) and `reference_masks` (B, R, 1, S, S), or None; `class_index` (B,) 1-based, or None.
-    `passes` decoder passes with gradient follow `silent_rounds` without.
+    `passes` decoder passes with gradient follow `silent_rounds` without. `first` is the index of the first
+    sample among those of the whole step.
     """
 
     step: int
@@ -66,6 +64,7 @@ class Batch:
     reference_masks: Tensor | None
     passes: int
     silent_rounds: int
+    first: int = 0
 
 
 def read_classes(path: Path) -> dict[int, dict[str, list[str]]]:
@@ -113,16 +112,28 @@ class TaskSampler:
         for index, image_set in enumerate(self._sets):
             candidates = (self.source(index, (label,)) for label in sorted(image_set.labels))
             self._sources.append([source for source in candidates if source.members])
-        usable = [index for index, sources in enumerate(self._sources) if sources]
+        self._factors = np.array([self._settings.set_factor(image_set.name) for image_set in self._sets])
+        usable = [index for index, found in enumerate(self._sources) if found and self._factors[index] > 0]
         if not usable:
-            raise TrainingDataError("No image has a mask to learn from.", "Check the masks of the packs.")
+            raise TrainingDataError(
+                "No image has a mask to learn from.", "Check the masks of the packs, and the table [sets]."
+            )
         self._usable = np.array(usable)
-        self._set_weights = _weights(
-            [len(self._sets[index].samples) for index in usable], self._settings.set_size_bounds
+        power = self._settings.size_power
+        sizes = _weights(
+            [len(self._sets[index].samples) for index in usable], self._settings.set_size_bounds, power
         )
-        self._classes = self._class_sources(classes)
-        counts = [sum(len(source.members) for source in sources) for _, sources in self._classes]
-        self._class_weights = _weights(counts, self._settings.class_size_bounds)
+        self._set_weights = _shares(sizes * self._factors[self._usable])
+        found = [
+            (index, [source for source in sources if self._factors[source.set_index] > 0])
+            for index, sources in self._class_sources(classes)
+        ]
+        self._classes = [(index, sources) for index, sources in found if sources]
+        counts = [
+            sum(len(source.members) * self._factors[source.set_index] for source in sources)
+            for _, sources in self._classes
+        ]
+        self._class_weights = _shares(_weights(counts, self._settings.class_size_bounds, power))
 
     @property
     def sources(self) -> list[list[Source]]:
@@ -187,8 +198,10 @@ class TaskSampler:
     def _draw_source(self, rng: np.random.Generator, *, classes: bool) -> tuple[int, Source]:
         if classes and self._classes:
             index, sources = self._classes[int(rng.choice(len(self._classes), p=self._class_weights))]
-            weights = _weights([len(source.members) for source in sources], self._settings.class_size_bounds)
-            return index, sources[int(rng.choice(len(sources), p=weights))]
+            counts = [len(source.members) for source in sources]
+            weights = _weights(counts, self._settings.class_size_bounds, self._settings.size_power)
+            weights = weights * self._factors[[source.set_index for source in sources]]
+            return index, sources[int(rng.choice(len(sources), p=_shares(weights)))]
         set_index = int(rng.choice(self._usable, p=self._set_weights))
         candidates = self._sources[set_index]
         return 0, candidates[int(rng.integers(len(candidates)))]
@@ -224,77 +237,16 @@ class TaskSampler:
         return found
 
 
-class BatchStream(Dataset[Batch]):
-    """The batches by step: `stream[step]` is the same whenever and in whichever process it is asked for."""
-
-    def __init__(self, sampler: TaskSampler, settings: TrainingSettings) -> None:
-        self._sampler = sampler
-        self._settings = settings
-        self._augment = Augmenter(settings.input_size, strength=settings.augmentation)
-        self._augment_classes = Augmenter(settings.input_size, 20.0, settings.augmentation)
-
-    def __len__(self) -> int:
-        return self._settings.steps
-
-    def __getitem__(self, step: int) -> Batch:
-        settings = self._settings
-        rng = np.random.default_rng([settings.seed, step])
-        mode = self._draw_mode(rng, step)
-        with_references = mode in ("references", "combined")
-        references = _count(rng, settings.reference_probabilities) if with_references else 0
-        passes = _count(rng, settings.pass_probabilities)
-        silent = int(rng.integers(2, 5)) if rng.random() < settings.silent_probability else 0
-        items = [self._item(rng, mode, references) for _ in range(settings.batch_size)]
-        stacks = [torch.stack(tensors) for tensors in zip(*(item[1] for item in items), strict=True)]
-        classes = torch.tensor([item[0] for item in items])
-        return Batch(
-            step, mode, stacks[0][:, 0], stacks[1][:, 0],
-            classes if mode in ("class", "combined") else None,
-            stacks[0][:, 1:] if references else None,
-            stacks[1][:, 1:] if references else None,
-            min(passes, 2) if silent else passes, silent,
-        )  # fmt: skip
-
-    def _draw_mode(self, rng: np.random.Generator, step: int) -> str:
-        settings = self._settings
-        early = step < settings.clicks_first_steps
-        weights = np.array(settings.early_mode_probabilities if early else settings.mode_probabilities)
-        if not self._sampler.has_classes:
-            weights[MODES.index("class")] = weights[MODES.index("combined")] = 0.0
-        return MODES[int(rng.choice(len(MODES), p=weights / weights.sum()))]
-
-    def _item(
-        self, rng: np.random.Generator, mode: str, references: int
-    ) -> tuple[int, tuple[Tensor, Tensor]]:
-        """Return the class, images (1 + R, 3, S, S) and masks (1 + R, 1, S, S); the query comes first."""
-        settings = self._settings
-        synthetic = mode in ("references", "clicks") and rng.random() < settings.synthetic_probability
-        part = mode == "clicks" and rng.random() < settings.component_probability
-        task = self._sampler.draw(
-            rng, mode, references, synthetic=synthetic, part=part, size=settings.kept_size
-        )
-        class_mode = task.class_index > 0
-        style = draw_style(rng, task.modality, class_mode=class_mode, strength=settings.augmentation)
-        augment = self._augment_classes if class_mode else self._augment
-        crop = mode == "clicks" and rng.random() < settings.crop_probability
-        fitted = (fit(*pair, settings.input_size, rng, crop=crop) for pair in (task.query, *task.references))
-        pairs = [augment(image, mask, style, rng) for image, mask in fitted]
-        images, masks = (torch.stack(tensors) for tensors in zip(*pairs, strict=True))
-        return task.class_index, (images, masks)
-
-
 def _pair(sample: Sample, labels: Sequence[int]) -> Pair:
     return sample.image, np.isin(sample.mask, labels)
 
 
-def _count(rng: np.random.Generator, probabilities: Sequence[float]) -> int:
-    """Return 1, 2, 3, ... with the given probabilities."""
-    return 1 + int(rng.choice(len(probabilities), p=probabilities))
+def _weights(counts: Sequence[float], bounds: tuple[int, int], power: float) -> NDArray[np.float64]:
+    return np.asarray(np.clip(np.asarray(counts, dtype=np.float64), *bounds) ** power)
 
 
-def _weights(counts: Sequence[int], bounds: tuple[int, int]) -> NDArray[np.float64]:
-    roots = np.sqrt(np.clip(np.asarray(counts, dtype=np.float64), *bounds))
-    return roots / roots.sum() if len(roots) else roots
+def _shares(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    return weights / weights.sum() if len(weights) else weights
 
 
 def _few_components(mask: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:

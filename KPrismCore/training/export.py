@@ -11,20 +11,22 @@ from typing import Any
 import tomllib
 from torch import Tensor
 
+from KPrismCore.catalogue import Catalogue
 from KPrismCore.checkpoint import Checkpoint, ModelCard, save_checkpoint
 from KPrismCore.decision import LOWEST_THRESHOLD
 from KPrismCore.errors import CheckpointError, InputFileError, OutputFileError
 from KPrismCore.network.config import KPrismConfig
 from KPrismCore.network.kprism import KPrism
 from KPrismCore.preprocess import Preprocessing
+from KPrismCore.training.batches import BatchStream
 from KPrismCore.training.class_tables import class_file, run_catalogue
-from KPrismCore.training.data import BatchStream, TaskSampler, read_classes
-from KPrismCore.training.loop import STATE_NAME
+from KPrismCore.training.configuration import from_plain
+from KPrismCore.training.data import TaskSampler, read_classes
 from KPrismCore.training.packs import ImageSet, split_by_subject
 from KPrismCore.training.recalibrate import BATCHES, recalibrate
 from KPrismCore.training.runlog import MEAN_GROUP
-from KPrismCore.training.settings import TrainingSettings, from_plain
-from KPrismCore.training.state import load_state
+from KPrismCore.training.settings import TrainingSettings
+from KPrismCore.training.state import STATE_NAME, load_state
 
 LIMIT_MEGABYTES = 16.0
 
@@ -65,19 +67,29 @@ def run_checkpoint(run: Path, card: ModelCard, metrics: Mapping[str, Any] | None
     path = run / STATE_NAME
     if not path.is_file():
         raise CheckpointError(f"{run} holds no {STATE_NAME}.", "Name the folder of a training run.")
-    state = load_state(path)
+    state, results = load_state(path), dict(metrics) if metrics is not None else _quick_validation(run)
+    classes = run_catalogue(from_plain(state["settings"]).classes, run)
+    return state_checkpoint(state, card, results, classes)
+
+
+def state_checkpoint(
+    state: Mapping[str, Any], card: ModelCard, metrics: Mapping[str, Any], catalogue: Catalogue
+) -> Checkpoint:
+    """Make a checkpoint of the averaged weights in a training state.
+
+    Args:
+        state: what the state file holds.
+        card: what is known beforehand; the facts of the training are added.
+        metrics: results to put on the card.
+        catalogue: the classes that were trained by name.
+    """
     settings = from_plain(state["settings"])
-    card = replace(
-        card,
-        training=_facts(state, settings),
-        metrics=dict(metrics) if metrics is not None else _quick_validation(run),
-    )
     return Checkpoint(
         config=KPrismConfig.from_dict(state["network"]),
         weights=state["average"],
-        catalogue=run_catalogue(settings.classes, run),
+        catalogue=catalogue,
         preprocessing=Preprocessing(),
-        card=card,
+        card=replace(card, training=_facts(state, settings), metrics=dict(metrics)),
         lowest_threshold=LOWEST_THRESHOLD,
     )
 
@@ -134,7 +146,7 @@ def _facts(state: Mapping[str, Any], settings: TrainingSettings) -> dict[str, An
     return {
         "steps": state["step"], "samples": state["samples"], "minutes": round(state["seconds"] / 60, 1),
         "seed": settings.seed, "complete": state["step"] >= settings.steps,
-        "weights": "moving average", "settings": recipe,
+        "weights": "moving average", "processes": state.get("processes", 1), "settings": recipe,
     }  # fmt: skip
 
 

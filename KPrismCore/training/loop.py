@@ -1,38 +1,48 @@
 """The training loop: resumable at any step, stoppable at any time.
 
-The batches are a pure function of seed and step, and the state file holds all else, so on one process
-a continued run has the weights of an unbroken one, bit by bit.
+The batches and all other randomness are pure functions of seed and step, and the state file holds all else:
+on one process a continued run has the weights of an unbroken one, bit by bit.
 """
 
 from __future__ import annotations
 
-import math
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
 from torch.utils.data import DataLoader
 
-from KPrismCore.errors import CheckpointError, TrainingDataError
+from KPrismCore.checkpoint import Checkpoint, ModelCard, save_checkpoint
+from KPrismCore.errors import CheckpointError
 from KPrismCore.network.config import KPrismConfig
 from KPrismCore.network.kprism import KPrism
-from KPrismCore.training.data import Batch, BatchStream, Classes, TaskSampler
-from KPrismCore.training.losses import SegmentationLoss
+from KPrismCore.training.batches import BatchStream, Share
+from KPrismCore.training.board import Board
+from KPrismCore.training.checks import check_network, check_share
+from KPrismCore.training.class_tables import run_catalogue
+from KPrismCore.training.data import Batch, Classes, TaskSampler
+from KPrismCore.training.export import state_checkpoint
+from KPrismCore.training.learner import Learner
 from KPrismCore.training.packs import ImageSet, split_by_subject
-from KPrismCore.training.passes import train_passes
-from KPrismCore.training.runlog import RunLog, Window
+from KPrismCore.training.processes import any_of, facts, make_fabric
+from KPrismCore.training.progress import ProgressLines
+from KPrismCore.training.runlog import RunLog, Window, mean_scores
+from KPrismCore.training.schedule import with_length
 from KPrismCore.training.settings import TrainingSettings
-from KPrismCore.training.state import WeightAverage, load_state, restore_random, save_state
+from KPrismCore.training.state import STATE_NAME, load_state, save_state
 from KPrismCore.training.validation import QuickValidation
+from KPrismCore.training.warm_start import WarmStart, warm_start
 
-STATE_NAME = "state.pt"
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+BEST_NAME = "best.safetensors"
 
 
 class Trainer:
@@ -42,11 +52,13 @@ class Trainer:
         settings: the recipe; `settings.network` are fields of `KPrismConfig`.
         sets: whole image sets; they are split by subject here.
         classes: the class table; see `read_classes`.
-        folder: the run's folder, for the state file and the tables.
-        device: where to train.
+        folder: the run's folder, for state, tables and logs; of several machines, one that all can read.
+        fabric: the processes (see `make_fabric`); one on the processor where None.
 
     Raises:
         CheckpointError: the network configuration is not usable.
+        InputFileError: the batch cannot be shared by the processes, or `output_weights` do not fit.
+        MissingPackageError: Lightning Fabric is not installed.
         TrainingDataError: no usable target, or a class index beyond the network's classes.
     """
 
@@ -56,167 +68,183 @@ class Trainer:
         sets: list[ImageSet],
         classes: Classes,
         folder: Path,
-        device: torch.device | str = "cpu",
+        fabric: Fabric | None = None,
     ) -> None:
-        self.settings, self.folder, self.device = settings, folder, torch.device(device)
+        parts = [split_by_subject(image_set) for image_set in sets]
+        training, validation = [part[0] for part in parts], [part[1] for part in parts]
+        images = sum(len(part.samples) for part in training if settings.set_factor(part.name) > 0)
+        self.settings = settings = with_length(settings, images)
+        self.folder = folder
+        self.fabric = fabric or make_fabric(precision=settings.precision)
         self.step = self.samples = 0
+        self.best: float | None = None
         self._seconds = 0.0
         self._stop = False
         torch.manual_seed(settings.seed)
         table = {**settings.network, "input_size": settings.input_size}
-        self.model = KPrism(KPrismConfig.from_dict(table)).to(self.device).train()
-        if max(classes, default=0) > self.model.config.classes:
-            raise TrainingDataError(
-                f"The class table has index {max(classes)}, the network {self.model.config.classes} classes.",
-                "Raise classes in the table [network].",
-            )
-        self.average = WeightAverage(self.model, settings.ema_decay)
-        self.optimizer = _optimizer(self.model, settings)
-        self._loss = SegmentationLoss(settings.output_weights or None, settings.click_loss_factor)
-        parts = [split_by_subject(image_set) for image_set in sets]
-        training, validation = [part[0] for part in parts], [part[1] for part in parts]
+        model = KPrism(KPrismConfig.from_dict(table))
+        check_network(settings, model.config, max(classes, default=0))
         self.stream = BatchStream(TaskSampler(training, classes, settings), settings)
+        size = check_share(settings, self.fabric.world_size)
+        self.share = Share(self.stream, size, settings.accumulation, self.fabric.global_rank)
+        self.learner = Learner(model, settings, self.fabric)
         self._validation = QuickValidation(training, validation, classes, settings)
+
+    @property
+    def model(self) -> KPrism:
+        """The network in training."""
+        return self.learner.model
 
     @property
     def state_path(self) -> Path:
         """The state file."""
         return self.folder / STATE_NAME
 
+    def start_from(self, source: Checkpoint) -> WarmStart:
+        """Begin with the weights of a checkpoint as far as they fit; see `warm_start`.
+
+        Raises:
+            CheckpointError: nothing of it fits.
+        """
+        report = warm_start(self.model, source, run_catalogue(self.settings.classes, self.folder))
+        self.learner.average.model.load_state_dict(self.model.state_dict())
+        return report
+
     def resume(self) -> None:
-        """Continue from the state file.
+        """Continue from the state file; every process reads it.
 
         Raises:
             CheckpointError: it cannot be read, or belongs to another network.
         """
         state = load_state(self.state_path)
-        if (
-            state["network"]
-            != replace(self.settings, network=self.model.config.to_dict()).to_plain()["network"]
-        ):
+        if state["network"] != self._network():
             raise CheckpointError(
                 f"{self.state_path} was trained with another network configuration.",
                 "Use the configuration of that run, or another folder.",
             )
         self.model.load_state_dict(state["model"])
-        self.average.model.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.learner.average.model.load_state_dict(state["average"])
+        self.learner.optimizer.load_state_dict(state["optimizer"])
+        self.learner.load_scaler(state.get("scaler", {}))
         self.step, self.samples, self._seconds = state["step"], state["samples"], state["seconds"]
-        restore_random(state["random"])
+        self.best = state.get("best")
 
     def save(self) -> None:
-        """Write the state file; an interrupted write leaves the old one."""
-        network = replace(self.settings, network=self.model.config.to_dict())
-        save_state(
-            self.state_path,
-            {
-                "model": self.model.state_dict(), "average": self.average.model.state_dict(),
-                "optimizer": self.optimizer.state_dict(), "step": self.step, "samples": self.samples,
-                "seconds": self._seconds, "settings": self.settings.to_plain(),
-                "network": network.to_plain()["network"],
-            },
-        )  # fmt: skip
+        """Write the state file, from the first process; an interrupted write leaves the old one."""
+        if self.fabric.is_global_zero:
+            save_state(self.state_path, self._state())
 
     def stop(self) -> None:
         """Ask the loop to end after the current step."""
         self._stop = True
 
     def run(self, minutes: float | None = None) -> None:
-        """Train until `settings.steps`, for so many minutes, or until stopped; then save."""
+        """Train until `settings.steps`, for so many minutes, or until stopped; then save.
+
+        Raises:
+            MissingPackageError: TensorBoard is not installed.
+            OutputFileError: the run's folder cannot be written to.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
-        log, window = RunLog(self.folder, self.step), Window()
-        begin, before = time.monotonic(), self._seconds
         self._stop = False
-        with _stopped_by_signals(self):
-            for batch, waited in _timed(self._batches()):
-                rate = self._train(batch, window)
-                window.data += waited
-                self._seconds = before + time.monotonic() - begin
-                if self.step % self.settings.log_steps == 0:
-                    log.steps(window.row(self.step, self.samples, self._seconds / 60, rate))
-                    window = Window()
-                if self.step % self.settings.save_steps == 0:
-                    self.save()
-                if self.step % self.settings.validate_steps == 0:
-                    self.validate(log)
-                    window = Window()
-                if self._stop or (minutes is not None and time.monotonic() - begin >= 60 * minutes):
-                    break
+        with ExitStack() as stack:
+            stack.enter_context(_stopped_by_signals(self))
+            # the first process speaks for all of them
+            shown = _Shown(self, stack) if self.fabric.is_global_zero else None
+            self._loop(shown, minutes)
         self.save()
+        self.fabric.barrier()
 
-    def validate(self, log: RunLog) -> None:
-        """Measure the averaged weights on the fixed validation images."""
-        log.validation(self.step, self._seconds / 60, self._validation.run(self.average.model, self.device))
+    def validate(self, log: RunLog | None) -> None:
+        """Measure the averaged weights on the fixed validation images, in the first process.
 
-    def _batches(self) -> Iterator[Batch]:
+        Where they are the best so far, they are kept as a checkpoint.
+        """
+        if log is not None:
+            average = self.learner.average.model
+            scores = self._validation.run(average, self.fabric.device)
+            log.validation(self.step, self._seconds / 60, scores)
+            self._keep_best(mean_scores(scores))
+        self.fabric.barrier()
+
+    def _loop(self, shown: _Shown | None, minutes: float | None) -> None:
+        settings, window = self.settings, Window()
+        begin, before = time.monotonic(), self._seconds
+        for parts, waited in _timed(self._batches()):
+            rate = self.learner.step(parts, window)
+            self.step += 1
+            self.samples += settings.batch_size
+            window.data += waited
+            self._seconds = before + time.monotonic() - begin
+            if shown is not None:
+                shown.progress.step(self.step, window.loss / window.steps)
+            if self.step % settings.log_steps == 0:
+                if shown is not None:
+                    shown.log.steps(window.row(self.step, self.samples, self._seconds / 60, rate))
+                window = Window()
+            if self.step % settings.validate_steps == 0:
+                self.validate(None if shown is None else shown.log)
+                window = Window()
+            if self.step % settings.save_steps == 0:
+                self.save()
+            late = minutes is not None and time.monotonic() - begin >= 60 * minutes
+            if any_of(self.fabric, self._stop or late):
+                break
+
+    def _batches(self) -> Iterator[list[Batch]]:
+        """What this process takes of every further step."""
+        parts = self.settings.accumulation
         # the loader draws a seed from its generator; a private one leaves the global state to the model
         loader: DataLoader[Batch] = DataLoader(
-            self.stream,
+            self.share,
             batch_size=None,
-            sampler=range(self.step, self.settings.steps),
+            sampler=range(self.step * parts, self.settings.steps * parts),
             num_workers=self.settings.workers,
             generator=torch.Generator().manual_seed(self.settings.seed),
         )
-        return iter(loader)
+        return _grouped(iter(loader), parts)
 
-    def _train(self, batch: Batch, window: Window) -> float:
-        rate = learning_rate(self.settings, self.step)
-        _set_norms(self.model, self.settings, self.step)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        cast = self.settings.precision != "float32" and self.device.type == "cuda"
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=cast):
-            result = train_passes(self.model, batch, self._loss, self.settings, self.device)
-        begin = time.perf_counter()
-        self.optimizer.zero_grad(set_to_none=True)
-        result.loss.backward()
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm)
-        # a step with an infinite or undefined gradient would spoil all weights for good
-        if bool(torch.isfinite(norm)):
-            self.optimizer.step()
-            self.average.update(self.model, self.step)
-        window.backward += time.perf_counter() - begin
-        self.step += 1
-        self.samples += len(batch.images)
-        window.samples += len(batch.images)
-        window.steps += 1
-        window.loss += float(result.loss.detach())
-        window.robot += result.robot_seconds
-        window.dice[batch.mode].extend(result.dice)
-        return rate
+    def _state(self) -> dict[str, Any]:
+        return {
+            "model": self.model.state_dict(), "average": self.learner.average.model.state_dict(),
+            "optimizer": self.learner.optimizer.state_dict(), "scaler": self.learner.scaler_state(),
+            "step": self.step, "samples": self.samples, "seconds": self._seconds, "best": self.best,
+            "settings": self.settings.to_plain(), "network": self._network(),
+            **facts(self.fabric, self.settings),
+        }  # fmt: skip
+
+    def _network(self) -> dict[str, Any]:
+        plain: dict[str, Any] = replace(self.settings, network=self.model.config.to_dict()).to_plain()
+        network: dict[str, Any] = plain["network"]
+        return network
+
+    def _keep_best(self, means: dict[str, float]) -> None:
+        score = sum(means.values()) / len(means) if means else 0.0
+        if not means or (self.best is not None and score <= self.best):
+            return
+        self.best = score
+        results = {"quick_validation": {"step": self.step, **{k: round(v, 4) for k, v in means.items()}}}
+        card = ModelCard(name=self.settings.name)
+        classes = run_catalogue(self.settings.classes, self.folder)
+        save_checkpoint(self.folder / BEST_NAME, state_checkpoint(self._state(), card, results, classes))
 
 
-def learning_rate(settings: TrainingSettings, step: int) -> float:
-    """Return the rate of a step (0-based): linear warm-up, then a cosine down to the final factor."""
-    if step < settings.warmup_steps:
-        return settings.learning_rate * (step + 1) / settings.warmup_steps
-    progress = (step - settings.warmup_steps) / max(1, settings.steps - settings.warmup_steps)
-    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
-    return settings.learning_rate * (settings.final_rate_factor + (1 - settings.final_rate_factor) * cosine)
+class _Shown:
+    """Where the first process writes: the screen, TensorBoard and the tables, closed by the stack."""
+
+    def __init__(self, trainer: Trainer, stack: ExitStack) -> None:
+        board = stack.enter_context(Board(trainer.folder, trainer.step))
+        self.progress = stack.enter_context(ProgressLines(trainer.settings.steps, trainer.step))
+        self.log = RunLog(trainer.folder, trainer.step, board, self.progress.line)
 
 
-def _set_norms(model: nn.Module, settings: TrainingSettings, step: int) -> None:
-    """Batch normalisation of a step: from `freeze_norms_step` on (0: never) with the running statistics.
-
-    Small batches of very different images have statistics of their own; the last part of a run then
-    trains exactly the network that will be used.
-    """
-    frozen = 0 < settings.freeze_norms_step <= step
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.momentum = settings.norm_momentum
-            module.train(not frozen)
+def _grouped(batches: Iterator[Batch], count: int) -> Iterator[list[Batch]]:
+    """Yield lists of `count` batches."""
+    for batch in batches:
+        yield [batch, *(next(batches) for _ in range(count - 1))]
 
 
-def _optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
-    """AdamW; weights decay, biases and norms do not."""
-    decaying = [parameter for parameter in model.parameters() if parameter.ndim > 1]
-    others = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
-    groups: list[dict[str, Any]] = [{"params": decaying}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay)
-
-
-def _timed(batches: Iterator[Batch]) -> Iterator[tuple[Batch, float]]:
+def _timed(batches: Iterator[list[Batch]]) -> Iterator[tuple[list[Batch], float]]:
     """Yield each batch with the seconds it was waited for."""
     while True:
         begin = time.perf_counter()

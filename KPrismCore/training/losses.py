@@ -64,9 +64,14 @@ class SegmentationLoss:
             dice = dice + weight * self._dice(full, target)
             entropy = entropy + weight * functional.binary_cross_entropy_with_logits(full, target)
         clicks = target.new_zeros(())
-        if self.click_factor > 0 and click_map is not None and bool(click_map.any()):
-            clicked = upsample(outputs[-1], target.shape[-1])[click_map]
-            clicks = functional.binary_cross_entropy_with_logits(clicked, target[click_map])
+        if self.click_factor > 0 and click_map is not None:
+            entropies = functional.binary_cross_entropy_with_logits(
+                upsample(outputs[-1], target.shape[-1]), target, reduction="none"
+            )
+            chosen = click_map.to(entropies)
+            # first over each image: parts of a batch then add up to the same gradient as the whole
+            sums, counts = (entropies * chosen).flatten(1).sum(1), chosen.flatten(1).sum(1)
+            clicks = (sums / counts.clamp(min=1.0)).mean()
         total = DICE_FACTOR * dice + ENTROPY_FACTOR * entropy + self.click_factor * clicks
         return LossTerms(total, dice, entropy, clicks)
 

@@ -6,6 +6,7 @@ Source: paper section 3.4 and 4.1; spec section 16.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,6 +22,7 @@ from KPrismCore.training.losses import SegmentationLoss, click_windows, upsample
 from KPrismCore.training.settings import TrainingSettings
 
 MEAN, DEVIATION = 0.26, 0.30
+_ROBOT = 1
 
 
 @dataclass
@@ -29,12 +31,12 @@ class Robot:
 
     Args:
         targets: bool B x S x S.
-        rng: source of random clicks.
+        generators: source of random clicks, one per image.
         noise: probability that a click is off the centre; see `noisy_click`.
     """
 
     targets: NDArray[np.bool_]
-    rng: np.random.Generator
+    generators: Sequence[np.random.Generator]
     noise: float = 0.0
     seconds: float = 0.0
     clicks: list[list[tuple[int, int, bool]]] = field(init=False)
@@ -48,9 +50,9 @@ class Robot:
         masks = (
             np.zeros_like(self.targets) if probability is None else (probability[:, 0] > 0.5).cpu().numpy()
         )
-        for made, mask, target in zip(self.clicks, masks, self.targets, strict=True):
-            rule = noisy_click if self.rng.random() < self.noise else next_click
-            click = rule(mask, target, self.rng)
+        for made, mask, target, rng in zip(self.clicks, masks, self.targets, self.generators, strict=True):
+            rule = noisy_click if rng.random() < self.noise else next_click
+            click = rule(mask, target, rng)
             if click is not None:
                 made.append(click)
         self.seconds += time.perf_counter() - begin
@@ -110,9 +112,16 @@ def train_passes(
     model: KPrism, batch: Batch, loss: SegmentationLoss, settings: TrainingSettings, device: torch.device
 ) -> StepResult:
     """Run a batch's silent and supervised passes and return the sum of the supervised losses."""
-    rng = np.random.default_rng([settings.seed, batch.step, 1])
+    rng = np.random.default_rng([settings.seed, batch.step, _ROBOT])
     targets = batch.targets.to(device)
-    robot = Robot(batch.targets[:, 0].numpy() > 0.5, rng, settings.noisy_click_probability)
+    robot = Robot(
+        batch.targets[:, 0].numpy() > 0.5,
+        [
+            np.random.default_rng([settings.seed, batch.step, _ROBOT, batch.first + index])
+            for index in range(len(targets))
+        ],
+        settings.noisy_click_probability,
+    )
     encoded = encode(model, batch, device)
     click_at_once = batch.mode == "clicks" or (batch.mode == "combined" and bool(rng.random() < 0.5))
     probability: Tensor | None = None

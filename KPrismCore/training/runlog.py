@@ -1,14 +1,16 @@
-"""Two tables and a line of text that tell how a run goes."""
+"""Two tables, TensorBoard and a line of text that tell how a run goes."""
 
 from __future__ import annotations
 
 import csv
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from KPrismCore.atomic import atomic_path
+from KPrismCore.training.board import Board
 from KPrismCore.training.settings import MODES
 from KPrismCore.training.validation import MEASURES
 
@@ -18,11 +20,12 @@ LOG_COLUMNS = (
 )  # fmt: skip
 VALIDATION_COLUMNS = ("step", "minutes", "group", *MEASURES)
 MEAN_GROUP = "mean"
+Scores = dict[str, dict[str, float]]
 
 
 @dataclass
 class Window:
-    """Sums over the steps since the last log line; times in seconds."""
+    """Sums of one process over the steps since the last log line; times in seconds."""
 
     samples: int = 0
     steps: int = 0
@@ -50,35 +53,45 @@ class Window:
 
 
 class RunLog:
-    """Appends to `log.csv` and `validation.csv` in the run's folder.
+    """Appends to `log.csv`, `validation.csv` and TensorBoard in the run's folder, and says so on the screen.
 
     Args:
         folder: the run's folder.
         step: steps done so far; rows of later steps (of a piece that was lost) are removed.
+        board: the run's TensorBoard.
+        say: shows a line of text.
     """
 
-    def __init__(self, folder: Path, step: int) -> None:
+    def __init__(self, folder: Path, step: int, board: Board, say: Callable[[str], None]) -> None:
         self._log, self._validation = folder / "log.csv", folder / "validation.csv"
+        self._board, self._say = board, say
         _begin(self._log, LOG_COLUMNS, step)
         _begin(self._validation, VALIDATION_COLUMNS, step)
 
     def steps(self, row: dict[str, str]) -> None:
-        """Add a row of training and print it."""
+        """Add a row of training."""
         _append(self._log, LOG_COLUMNS, [row])
-        print("  ".join(f"{key} {value}" for key, value in row.items() if value), flush=True)
+        self._board.steps(row)
+        self._say("  ".join(f"{key} {value}" for key, value in row.items() if value))
 
-    def validation(self, step: int, minutes: float, scores: dict[str, dict[str, float]]) -> None:
-        """Add the rows of a validation: one per set or class, then the means over them, which are printed."""
+    def validation(self, step: int, minutes: float, scores: Scores) -> None:
+        """Add the rows of a validation: one per set or class, then the means over them, which are shown."""
         groups = sorted({group for measure in scores.values() for group in measure})
         rows = [
             {"group": group, **{name: f"{by[group]:.4f}" for name, by in scores.items() if group in by}}
             for group in groups
         ]
-        means = {name: f"{sum(by.values()) / len(by):.4f}" for name, by in scores.items() if by}
+        means = {name: f"{mean:.4f}" for name, mean in mean_scores(scores).items()}
         rows.append({"group": MEAN_GROUP, **means})
         common = {"step": str(step), "minutes": f"{minutes:.2f}"}
         _append(self._validation, VALIDATION_COLUMNS, [{**common, **row} for row in rows])
-        print(f"validation at step {step}: " + "  ".join(f"{k} {v}" for k, v in means.items()), flush=True)
+        self._board.validation(step, scores)
+        self._say(f"validation at step {step}: " + "  ".join(f"{k} {v}" for k, v in means.items()))
+
+
+def mean_scores(scores: Scores) -> dict[str, float]:
+    """Return the mean over sets or classes of every measure that has any."""
+    return {name: sum(by.values()) / len(by) for name, by in scores.items() if by}
 
 
 def _begin(path: Path, columns: tuple[str, ...], step: int) -> None:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import copy
 import pickle
-import random
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-import numpy as np
 import torch
 from torch import nn
 
 from KPrismCore.atomic import atomic_path
 from KPrismCore.errors import CheckpointError
 
-FORMAT = 1
+STATE_NAME = "state.pt"
+# 1 had the states of random generators, which are seeded by step now, and no facts of the processes
+FORMAT = 2
+READABLE = (1, FORMAT)
 ModelType = TypeVar("ModelType", bound=nn.Module)
 
 
@@ -41,24 +42,24 @@ class WeightAverage(Generic[ModelType]):
 
 
 def save_state(path: Path, values: dict[str, Any]) -> None:
-    """Write tensors and plain values, with the state of the random generators, atomically.
+    """Write tensors and plain values, atomically.
 
     Raises:
         OutputFileError: the file cannot be written.
     """
     with atomic_path(path) as temporary:
-        torch.save({"format": FORMAT, **values, "random": _random_state()}, temporary)
+        torch.save({"format": FORMAT, **values}, temporary)
 
 
 def load_state(path: Path) -> dict[str, Any]:
-    """Read a state file; nothing in it is executed. `restore_random` is left to the caller.
+    """Read a state file; nothing in it is executed.
 
     Raises:
-        CheckpointError: the file is not a training state of this format.
+        CheckpointError: the file is not a training state of a format known here.
     """
     try:
         values: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        known = values["format"] == FORMAT
+        known = values["format"] in READABLE
     except (OSError, RuntimeError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
         raise CheckpointError(
             f"{path} is not a training state ({error}).", "Start the training anew."
@@ -66,23 +67,3 @@ def load_state(path: Path) -> dict[str, Any]:
     if not known:
         raise CheckpointError(f"{path} has another format ({values['format']}).", "Start the training anew.")
     return values
-
-
-def restore_random(values: dict[str, Any]) -> None:
-    """Set the generators of torch, numpy and Python as they were when the state was written."""
-    torch.set_rng_state(values["torch"])
-    name, keys, position, has_gauss, gauss = values["numpy"]
-    np.random.set_state((name, keys.numpy().astype(np.uint32), position, has_gauss, gauss))
-    version, internal, gauss_next = values["python"]
-    random.setstate((version, tuple(internal), gauss_next))
-
-
-def _random_state() -> dict[str, Any]:
-    name, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)
-    version, internal, gauss_next = random.getstate()
-    numbers = torch.from_numpy(np.asarray(keys).astype(np.int64))
-    return {
-        "torch": torch.get_rng_state(),
-        "numpy": [str(name), numbers, int(position), int(has_gauss), float(gauss)],
-        "python": [version, list(internal), gauss_next],
-    }

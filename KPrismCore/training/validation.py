@@ -24,6 +24,8 @@ from KPrismCore.training.settings import TrainingSettings
 CLICK_COUNTS = (1, 3, 5)
 MEASURES = ("class", "reference", *(f"clicks_{count}" for count in CLICK_COUNTS))
 _SEED_STREAM = 2
+# batch_size counts the samples of all processes; one of them validates
+_MOST_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,8 @@ class QuickValidation:
         scores: dict[str, dict[str, list[float]]],
     ) -> None:
         device = encoded.features.query.device
-        robot = Robot(batch.targets[:, 0].numpy() > 0.5, np.random.default_rng(self._settings.seed))
+        generators = [np.random.default_rng([self._settings.seed, index]) for index in range(len(cases))]
+        robot = Robot(batch.targets[:, 0].numpy() > 0.5, generators)
         probability: Tensor | None = None
         for count in range(1, max(CLICK_COUNTS) + 1):
             robot.look(probability)
@@ -136,7 +139,7 @@ class QuickValidation:
             groups[case.group].append(score)
 
     def _chunks(self, cases: list[_Case]) -> Iterator[list[_Case]]:
-        size = self._settings.batch_size
+        size = min(self._settings.batch_size, _MOST_AT_ONCE)
         return (cases[start : start + size] for start in range(0, len(cases), size))
 
     @staticmethod

@@ -19,7 +19,18 @@ MAXIMUM_FUNCTION_LINES = 60
 
 SLICER_SIDE = {"slicer", "qt", "ctk", "vtk", "vtkmodules", "PySide6", "KPrismSlicer", "KPrismSlicerLib"}
 CORE_LIBRARIES = {"torch", "numpy", "SimpleITK", "safetensors"}
-EXTRA_LIBRARIES = {"monai", "scipy", "skimage", "matplotlib", "typer", "rich", "pandas", "PIL", "pydicom"}
+EXTRA_LIBRARIES = {
+    "monai",
+    "scipy",
+    "skimage",
+    "matplotlib",
+    "typer",
+    "rich",
+    "pandas",
+    "PIL",
+    "pydicom",
+    "lightning_fabric",
+}
 EXTRA_PLACES = {"training", "evaluation", "commands", "__main__", "simulate"}
 
 # A module may import what stands on its own line or above.

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from KPrismCore.training.configuration import from_plain
 from KPrismCore.training.data import TaskSampler
 from KPrismCore.training.deformed import CONTRAST, DeformedTask, deform_task
 from KPrismCore.training.drawings import deformed
 from KPrismCore.training.packs import ImageSet, Sample
-from KPrismCore.training.settings import TrainingSettings, from_plain
+from KPrismCore.training.settings import TrainingSettings
 
 SIZE = 64
 

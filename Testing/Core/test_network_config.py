@@ -136,13 +136,16 @@ def test_without_queries_a_click_still_has_an_effect(image):
     assert not torch.equal(one, other)
 
 
-@pytest.mark.parametrize(("fusion", "has_effect"), [(True, True), (False, False)])
-def test_without_fusion_the_click_map_has_no_effect(fusion, has_effect, image):
-    network = network_of(replace(TINY, fusion_2d=fusion))
+def test_with_fusion_the_click_map_has_an_effect(image):
+    network = network_of(TINY)
     prompts = Prompts(clicks=clicks((10, 10, 1)))
     before = answer(network, image, prompts)
     torch.nn.init.normal_(network.prompt_maps.stages[0][0].weight)
-    assert torch.equal(before, answer(network, image, prompts)) is not has_effect
+    assert not torch.equal(before, answer(network, image, prompts))
+
+
+def test_without_fusion_there_is_no_encoder_of_click_maps():
+    assert not list(without("fusion_2d").prompt_maps.parameters())
 
 
 def test_without_fusion_and_queries_a_click_has_no_effect(image):

@@ -3,53 +3,27 @@
 from __future__ import annotations
 
 import csv
+import io
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
+from disc_runs import NETWORK, SETTINGS, disc_set, trainer, weights
+from rich.console import Console
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from KPrismCore.checkpoint import read_checkpoint
 from KPrismCore.errors import CheckpointError, InputFileError, TrainingDataError
-from KPrismCore.training.loop import Trainer, learning_rate
-from KPrismCore.training.packs import ImageSet, Sample
+from KPrismCore.training.loop import Trainer
+from KPrismCore.training.progress import ProgressLines
 from KPrismCore.training.runlog import Window
-from KPrismCore.training.settings import TrainingSettings, from_plain, read_settings
-
-CONFIGS = Path(__file__).parents[2] / "Resources" / "Configs"
-CLASSES = {1: {"discs": ["disc"]}}
-NETWORK = {
-    "encoder_channels": (4, 4, 8, 8, 8), "encoder_attention": (False, False, False, False),
-    "prompt_channels": (4, 4, 8, 8), "norm_groups": 2, "width": 16, "layers": 2, "experts": 2, "heads": 2,
-    "ffn_width": 16, "pixel_block": "depthwise", "mask_head_channels": 4, "classes": 1, "click_hidden": 8,
-}  # fmt: skip
-
-
-def disc_set(subjects: int = 6) -> ImageSet:
-    rng = np.random.default_rng(0)
-    rows, columns = np.mgrid[:64, :64]
-    samples = []
-    for subject in range(subjects):
-        mask = np.hypot(rows - rng.uniform(20, 44), columns - rng.uniform(20, 44)) < rng.uniform(6, 14)
-        image = (40 + 150 * mask + rng.uniform(0, 20, mask.shape)).astype(np.uint8)
-        samples.append(Sample(image, mask.astype(np.uint8), f"s{subject}", f"s{subject}", augmented=False))
-    return ImageSet("discs", "CT", {1: "disc"}, tuple(samples))
+from KPrismCore.training.settings import TrainingSettings
 
 
 @pytest.fixture
 def settings() -> TrainingSettings:
-    return TrainingSettings(
-        input_size=64, batch_size=2, steps=6, warmup_steps=2, log_steps=2, save_steps=100, validate_steps=100,
-        mode_probabilities=(0.25, 0.25, 0.25, 0.25), network=NETWORK,
-    )  # fmt: skip
-
-
-def trainer(settings: TrainingSettings, folder: Path) -> Trainer:
-    return Trainer(settings, [disc_set()], CLASSES, folder)
-
-
-def weights(run: Trainer) -> list[torch.Tensor]:
-    return [*run.model.state_dict().values(), *run.average.model.state_dict().values()]
+    return SETTINGS
 
 
 def test_a_resumed_run_has_the_weights_of_an_unbroken_one(settings: TrainingSettings, tmp_path: Path) -> None:
@@ -57,7 +31,7 @@ def test_a_resumed_run_has_the_weights_of_an_unbroken_one(settings: TrainingSett
     whole.run()
     first = trainer(settings, tmp_path / "parts")
     batches = first._batches
-    first._batches = lambda: (batch for batch in batches() if batch.step < 3)  # type: ignore[method-assign]
+    first._batches = lambda: (parts for parts in batches() if parts[0].step < 3)  # type: ignore[method-assign]
     first.run()
     second = trainer(settings, tmp_path / "parts")
     second.resume()
@@ -86,7 +60,7 @@ def test_a_repeated_batch_is_learnt(settings: TrainingSettings, tmp_path: Path) 
     losses = []
     for _ in range(25):
         window = Window()
-        run._train(batch, window)
+        run.learner.step([batch], window)
         losses.append(window.loss)
     assert losses[-1] < 0.9 * losses[0]
 
@@ -105,6 +79,65 @@ def test_another_network_is_not_resumed(settings: TrainingSettings, tmp_path: Pa
         other.resume()
 
 
+def test_a_state_of_the_first_format_is_continued(settings: TrainingSettings, tmp_path: Path) -> None:
+    run = trainer(replace(settings, steps=2), tmp_path)
+    run.run()
+    state = torch.load(run.state_path, weights_only=True)
+    old = {name: state[name] for name in ("model", "average", "optimizer", "step", "samples", "seconds")}
+    recipe = {name: state[name] for name in ("settings", "network")}
+    for name in ("accumulation", "epochs", "warmup_epochs", "size_power", "changes", "sets"):
+        del recipe["settings"][name]
+    torch.save({"format": 1, **old, **recipe, "random": {}}, run.state_path)
+    again = trainer(settings, tmp_path)
+    again.resume()
+    assert again.step == 2
+    assert all(torch.equal(a, b) for a, b in zip(weights(run), weights(again), strict=True))
+
+
+def test_the_best_validation_is_kept_as_a_checkpoint(settings: TrainingSettings, tmp_path: Path) -> None:
+    run = trainer(replace(settings, steps=1, validate_steps=1), tmp_path)
+    run.run()
+    checkpoint = read_checkpoint(tmp_path / "best.safetensors")
+    average = run.learner.average.model.state_dict()
+    assert all(torch.equal(average[name], value) for name, value in checkpoint.weights.items())
+    assert checkpoint.card.metrics["quick_validation"]["step"] == 1
+
+
+def test_a_worse_validation_leaves_the_best_checkpoint(settings: TrainingSettings, tmp_path: Path) -> None:
+    run = trainer(settings, tmp_path)
+    for step, score in enumerate((0.5, 0.7, 0.6), start=1):
+        run.step = step
+        run._keep_best({"clicks_1": score})
+    card = read_checkpoint(tmp_path / "best.safetensors").card
+    assert card.metrics["quick_validation"] == {"step": 2, "clicks_1": 0.7}
+
+
+def test_the_board_has_loss_rate_and_validation(settings: TrainingSettings, tmp_path: Path) -> None:
+    trainer(replace(settings, steps=2, validate_steps=2), tmp_path).run()
+    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    assert {"train/loss", "train/rate", "validation/clicks_5", "validation_class/1:discs"} <= set(
+        events.Tags()["scalars"]
+    )
+    assert [event.step for event in events.Scalars("train/loss")] == [2]
+
+
+def test_a_terminal_shows_the_steps_as_a_bar() -> None:
+    screen = io.StringIO()
+    with ProgressLines(40, 10, Console(file=screen, force_terminal=True, width=100)) as progress:
+        progress.step(20, 1.5)
+    assert "20/40" in screen.getvalue()
+    assert "loss 1.500" in screen.getvalue()
+
+
+def test_without_a_terminal_there_are_plain_lines() -> None:
+    screen = io.StringIO()
+    with ProgressLines(40, 10, Console(file=screen, width=20)) as progress:
+        progress.step(20, 1.5)
+        progress.line("step 20  loss 1.5000  [of 40]  rate 1e-3")
+    assert screen.getvalue() == "step 20  loss 1.5000  [of 40]  rate 1e-3\n"
+
+
 def test_a_broken_state_is_refused(settings: TrainingSettings, tmp_path: Path) -> None:
     run = trainer(settings, tmp_path)
     run.state_path.write_bytes(b"not a state")
@@ -117,6 +150,11 @@ def test_a_class_beyond_the_network_is_refused(settings: TrainingSettings, tmp_p
         Trainer(settings, [disc_set()], {2: {"discs": ["disc"]}}, tmp_path)
 
 
+def test_a_factor_for_each_output_is_needed(settings: TrainingSettings, tmp_path: Path) -> None:
+    with pytest.raises(InputFileError, match="3 values, and the network 2 outputs"):
+        trainer(replace(settings, output_weights=(0.5, 0.5, 1.0)), tmp_path)
+
+
 def test_the_validation_table_has_sets_classes_and_means(settings: TrainingSettings, tmp_path: Path) -> None:
     run = trainer(replace(settings, steps=1, validate_steps=1), tmp_path)
     run.run()
@@ -124,26 +162,3 @@ def test_the_validation_table_has_sets_classes_and_means(settings: TrainingSetti
         rows = {row["group"]: row for row in csv.DictReader(stream)}
     assert set(rows) == {"discs", "1:discs", "mean"}
     assert all(0 <= float(rows["mean"][name]) <= 1 for name in ("class", "reference", "clicks_1", "clicks_5"))
-
-
-def test_the_rate_rises_then_falls_to_its_floor(settings: TrainingSettings) -> None:
-    recipe = replace(settings, learning_rate=1.0, warmup_steps=10, steps=110, final_rate_factor=0.1)
-    rates = [learning_rate(recipe, step) for step in (0, 9, 10, 60, 110)]
-    assert rates == pytest.approx([0.1, 1.0, 1.0, 0.55, 0.1])
-
-
-@pytest.mark.parametrize("name", ["train-small.toml", "train-paper.toml"])
-def test_the_recipes_can_be_read(name: str) -> None:
-    assert read_settings(CONFIGS / name).steps > 0
-
-
-def test_settings_survive_their_plain_form(settings: TrainingSettings) -> None:
-    assert from_plain(settings.to_plain()).to_plain() == settings.to_plain()
-    assert from_plain(settings.to_plain()).mode_probabilities == settings.mode_probabilities
-
-
-def test_an_unknown_key_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "recipe.toml"
-    path.write_text("[training]\nlearningrate = 1\n")
-    with pytest.raises(InputFileError, match="learningrate"):
-        read_settings(path)

@@ -15,7 +15,8 @@ from PIL import Image
 
 from KPrismCore.errors import TrainingDataError
 from KPrismCore.training.augment import Augmenter, Style, draw_style, to_tensors
-from KPrismCore.training.data import BatchStream, TaskSampler, read_classes
+from KPrismCore.training.batches import BatchStream
+from KPrismCore.training.data import TaskSampler, read_classes
 from KPrismCore.training.packs import ImageSet, Sample, letterbox, read_packs, split_by_subject
 from KPrismCore.training.settings import TrainingSettings
 from KPrismCore.training.synthetic import draw_task

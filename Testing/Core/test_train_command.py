@@ -1,0 +1,56 @@
+"""The train command: recipes laid over each other, first weights, and what it refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from disc_runs import SETTINGS, TINY, trainer
+from made_up_packs import write_pack
+
+from KPrismCore.checkpoint import read_checkpoint
+from KPrismCore.commands.train import train
+from KPrismCore.errors import OutputFileError
+
+PAPER = Path(__file__).parents[2] / "Resources" / "Configs" / "train-paper.toml"
+
+
+@pytest.fixture
+def data(tmp_path):
+    write_pack(tmp_path / "data", "discs")
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def overlays(tmp_path):
+    paths = [tmp_path / name for name in ("tiny.toml", "one.toml")]
+    text = "[training]\nsteps = 1\nwarmup_steps = 0\nvalidate_steps = 1\nvalidation_images_per_set = 1\n"
+    for path, content in zip(paths, (TINY, text + "[network]\nlayers = 3\n"), strict=True):
+        path.write_text(content)
+    return paths
+
+
+def test_the_last_overlay_is_trained(data, overlays, tmp_path):
+    train(data, tmp_path / "run", PAPER, overlays, device="cpu")
+    state = torch.load(tmp_path / "run" / "state.pt", weights_only=True)
+    assert (state["step"], state["network"]["layers"], state["network"]["width"]) == (1, 3, 8)
+
+
+def test_a_run_can_begin_with_the_best_checkpoint_of_another(data, overlays, tmp_path, capsys):
+    train(data, tmp_path / "first", PAPER, overlays, device="cpu")
+    best = tmp_path / "first" / "best.safetensors"
+    train(data, tmp_path / "second", PAPER, overlays, init=str(best), device="cpu")
+    count = len(read_checkpoint(best).weights)
+    assert f"{count} tensors were taken." in capsys.readouterr().out
+
+
+def test_sets_of_the_recipe_that_are_not_there_are_told(data, overlays, tmp_path, capsys):
+    train(data, tmp_path / "run", PAPER, overlays, device="cpu")
+    assert "names AMOS_MRI" in capsys.readouterr().out
+
+
+def test_a_run_that_is_there_is_not_written_over(data, tmp_path):
+    trainer(SETTINGS, tmp_path / "run").save()
+    with pytest.raises(OutputFileError, match="holds a training run"):
+        train(data, tmp_path / "run", PAPER, device="cpu")
