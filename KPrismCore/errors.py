@@ -71,3 +71,7 @@ class TrainingDataError(KPrismError):
 
 class MissingPackageError(KPrismError):
     """A package that only some commands need is not installed."""
+
+
+class WorkerError(KPrismError):
+    """The workers of a distributed evaluation cannot be started, or failed."""

@@ -32,6 +32,8 @@ set(KPRISM_CORE_SCRIPTS
   KPrismCore/evaluation/calibration.py
   KPrismCore/evaluation/cases.py
   KPrismCore/evaluation/clicks.py
+  KPrismCore/evaluation/cluster.py
+  KPrismCore/evaluation/cluster_worker.py
   KPrismCore/evaluation/document.py
   KPrismCore/evaluation/experts.py
   KPrismCore/evaluation/figures.py
@@ -51,6 +53,7 @@ set(KPRISM_CORE_SCRIPTS
   KPrismCore/evaluation/report_grids.py
   KPrismCore/evaluation/report_scores.py
   KPrismCore/evaluation/results.py
+  KPrismCore/evaluation/runs.py
   KPrismCore/evaluation/sheet.py
   KPrismCore/evaluation/speed.py
   KPrismCore/evaluation/store.py
@@ -68,6 +71,7 @@ set(KPRISM_CORE_SCRIPTS
   KPrismCore/launcher/installer.py
   KPrismCore/launcher/lock.py
   KPrismCore/launcher/main.py
+  KPrismCore/launcher/packages.py
   KPrismCore/launcher/probe.py
   KPrismCore/launcher/run_core.py
   KPrismCore/letterbox.py

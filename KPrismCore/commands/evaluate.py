@@ -14,18 +14,37 @@ from rich.table import Table as Grid
 
 from KPrismCore.errors import TrainingDataError
 from KPrismCore.evaluation.benchmark import Benchmark
-from KPrismCore.evaluation.cases import EvaluationSet, evaluation_sets
+from KPrismCore.evaluation.cases import Case, DataPlace, EvaluationSet
+from KPrismCore.evaluation.cluster import Workers
+from KPrismCore.evaluation.cluster_worker import Recipe
 from KPrismCore.evaluation.figures import MEAN, Table, format_figure, methods
 from KPrismCore.evaluation.measures import CLICK_MEASURES, HEADLINE
 from KPrismCore.evaluation.protocol import FAST, FULL, MODEL, OWN, PREVIOUS, SAME, Protocol, Record
 from KPrismCore.evaluation.report import write_report
 from KPrismCore.evaluation.results import results_of
+from KPrismCore.evaluation.runs import Chosen, Measured, measured_by_workers, measured_here
 from KPrismCore.evaluation.sheet import draw_sheet
 from KPrismCore.evaluation.store import RecordStore
 from KPrismCore.evaluation.throughput import Throughput, measure_throughput
 from KPrismCore.predictor import DEFAULT_MODEL, Model, Predictor, load_model
 
 RECORDS = "records.jsonl"
+Fast = Annotated[
+    bool, typer.Option(help="A quarter of the cases, one click after a first mask, one reference.")
+]
+Full = Annotated[
+    bool, typer.Option(help="Also 5 and 9 references, 10 single ones, an imperfect person's clicks.")
+]
+Previous = Annotated[str, typer.Option(help="Another model, measured on the same cases and clicks.")]
+WorkerCount = Annotated[
+    int, typer.Option(min=0, help="Processes that share the cases, each on one thread; 0: this one.")
+]
+GpuShare = Annotated[
+    float, typer.Option(min=0, help="Share of a GPU for each worker, such as 0.5; 0: the processor.")
+]
+ClusterAddress = Annotated[
+    str, typer.Option(help="Address of a running Ray cluster for the workers; else this computer.")
+]
 PEER_CLICKS = {"same": (SAME,), "own": (OWN,), "both": (SAME, OWN), "none": ()}
 
 
@@ -43,28 +62,27 @@ def evaluate(
         int | None, typer.Option(help="Cases per set (0: all); 20 if not given, 5 with --fast.")
     ] = None,
     sets: Annotated[str, typer.Option(help="Only these sets: a,b,c.")] = "",
-    fast: Annotated[
-        bool, typer.Option(help="A quarter of the cases, one click after a first mask, one reference.")
-    ] = False,
-    full: Annotated[
-        bool, typer.Option(help="Also 5 and 9 references, 10 single ones, an imperfect person's clicks.")
-    ] = False,
-    previous: Annotated[
-        str, typer.Option(help="Another model, measured on the same cases and on the same clicks.")
-    ] = "",
+    fast: Fast = False,
+    full: Full = False,
+    previous: Previous = "",
     peers: Annotated[str | None, typer.Option(help="Clicks for the peers: same, own, both or none.")] = None,
     all_subjects: Annotated[bool, typer.Option(help="For data no training has seen: all subjects.")] = False,
     skip_damaged: Annotated[bool, typer.Option(help="Leave damaged files out.")] = False,
     cache: Annotated[Path | None, typer.Option(help="Folder of kept slices, if not within --out.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     threads: Annotated[int, typer.Option(help="Processor threads; 0 finds out what is fastest.")] = 1,
+    workers: WorkerCount = 0,
+    gpus_per_worker: GpuShare = 0.0,
+    address: ClusterAddress = "",
 ) -> None:
     """Measure a model on the validation subjects: class, references, clicks, and other methods beside it.
 
     On one processor core about 5 minutes with --fast, 30 without, an hour with --full. The report is
-    report.html.
+    report.html. With --workers the cases are shared out over processes with Ray; the records are the same. On
+    a cluster this folder, the data and the checkpoints lie at the same places on all machines.
     """
     console = Console()
+    team = _team(workers, gpus_per_worker, address)
     protocol = replace(_protocol(limit, peers, fast=fast, full=full), everyone=all_subjects)
     loaded = load_model(model, device)
     other = load_model(previous, device) if previous else None
@@ -72,20 +90,17 @@ def evaluate(
         torch.set_num_threads(threads)
     benchmark = Benchmark(Predictor(loaded), protocol, previous=Predictor(other) if other else None)
     names = [name.strip() for name in sets.split(",") if name.strip()]
-    kept = cache or out / "slices"
-    packs = evaluation_sets(data, names, everyone=all_subjects, skip_damaged=skip_damaged, cache=kept)
-    records = _run(console, benchmark, packs, protocol.limit, RecordStore(out / RECORDS))
-    if not records:
-        raise TrainingDataError(
-            f"No set of {data} has a subject to evaluate.", "Use --all-subjects, or more data."
-        )
-    facts = {
-        **_described("", loaded, benchmark.checkpoints[MODEL]),
-        **(_described(f"{PREVIOUS}: ", other, benchmark.checkpoints[PREVIOUS]) if other else {}),
-        "subjects": "all" if all_subjects else "validation part of the training sets",
-        **protocol.facts(),
-    }
-    results = results_of(records, facts, _throughput(loaded, packs, protocol))
+    there = DataPlace(data.resolve(), skip_damaged, (cache or out / "slices").resolve())
+    packs = there.sets(names, everyone=all_subjects)
+    place = "cpu" if device == "auto" and not gpus_per_worker else device
+    recipe = Recipe(
+        _anywhere(model), protocol, there, benchmark.checkpoints, _anywhere(previous), device=place
+    )
+    chosen = _chosen(data, packs, protocol.limit)
+    store = RecordStore(out / RECORDS)
+    records = _run(console, chosen, _measured(benchmark, chosen, store, recipe, team), store)
+    facts = _facts(benchmark, loaded, other, protocol)
+    results = results_of(records, facts, _throughput(loaded, *chosen[0]))
     write_report(out, results, draw_sheet(benchmark.mask, packs, records))
     _show(console, results.table)
     console.print(f"Report, tables and pictures are in {out}; begin with report.html.")
@@ -104,36 +119,71 @@ def _protocol(limit: int | None, peers: str | None, *, fast: bool, full: bool) -
     return protocol
 
 
+def _chosen(data: Path, packs: dict[str, EvaluationSet], limit: int | None) -> Chosen:
+    chosen = [(image_set, case) for image_set in packs.values() for case in image_set.cases(limit)]
+    if not chosen:
+        raise TrainingDataError(
+            f"No set of {data} has a subject to evaluate.", "Use --all-subjects, or more data."
+        )
+    return chosen
+
+
+def _facts(benchmark: Benchmark, model: Model, other: Model | None, protocol: Protocol) -> dict[str, str]:
+    """The head of the report."""
+    return {
+        **_described("", model, benchmark.checkpoints[MODEL]),
+        **(_described(f"{PREVIOUS}: ", other, benchmark.checkpoints[PREVIOUS]) if other else {}),
+        "subjects": "all" if protocol.everyone else "validation part of the training sets",
+        **protocol.facts(),
+    }
+
+
 def _described(prefix: str, model: Model, weights: str) -> dict[str, str]:
     steps = str(model.card.training.get("steps", "unknown"))
     return {f"{prefix}model": model.card.name, f"{prefix}weights": weights, f"{prefix}steps": steps}
 
 
-def _throughput(model: Model, packs: dict[str, EvaluationSet], protocol: Protocol) -> Throughput:
-    """On the first case that there is."""
-    image_set, case = next((found, case) for found in packs.values() for case in found.cases(protocol.limit))
+def _throughput(model: Model, image_set: EvaluationSet, case: Case) -> Throughput:
     return measure_throughput(Predictor(model), *image_set.pixels(case))
 
 
-def _run(
-    console: Console,
-    benchmark: Benchmark,
-    sets: dict[str, EvaluationSet],
-    limit: int | None,
-    store: RecordStore,
-) -> list[Record]:
-    chosen = [(image_set, case) for image_set in sets.values() for case in image_set.cases(limit)]
+def _measured(
+    benchmark: Benchmark, chosen: Chosen, store: RecordStore, recipe: Recipe, team: Workers | None
+) -> Measured:
+    if team is None:
+        return measured_here(benchmark, chosen, store.records)
+    return measured_by_workers(benchmark, chosen, store.records, recipe, team)
+
+
+def _team(count: int, gpus: float, address: str) -> Workers | None:
+    """Who measures besides this process; None for nobody."""
+    if count:
+        return Workers(count, gpus, address or None)
+    if gpus or address:
+        raise typer.BadParameter("This needs --workers N.", param_hint="--address, --gpus-per-worker")
+    return None
+
+
+def _anywhere(model: str) -> str:
+    """A name of a shipped model as it is, a file as a path that is right in any folder."""
+    return str(Path(model).resolve()) if model and Path(model).is_file() else model
+
+
+def _run(console: Console, chosen: Chosen, measured: Measured, store: RecordStore) -> list[Record]:
+    """Keep records as they come, and show how far it is; return them in the order of the cases."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    records = []
+    found: dict[int, list[Record]] = {}
     with Progress(*columns, console=console) as progress:
-        task = progress.add_task("", total=len(chosen))
-        for image_set, case in chosen:
+        task = progress.add_task("starting", total=len(chosen))
+        for number, records in measured:
+            case = chosen[number][1]
             progress.update(task, description=f"{case.set_name}: {case.label_name}")
-            for record in benchmark.records(image_set, case, store.records):
+            found[number] = []
+            for record in records:
                 store.add(record)
-                records.append(record)
+                found[number].append(record)
             progress.advance(task)
-    return records
+    return [record for number in sorted(found) for record in found[number]]
 
 
 def _show(console: Console, table: Table) -> None:

@@ -63,6 +63,17 @@ class Benchmark:
         """The same for the network and the previous checkpoint, by method."""
         return {method: scores.weights for method, scores in self._models.items()}
 
+    def keys(self) -> list[str]:
+        """The keys of all records of a case, in their order; the same for every case."""
+        own = [
+            _key(method, *scores.key(part))
+            for method, scores in self._models.items()
+            for part in scores.parts()
+        ]
+        return own + [
+            self._peer_key(name, kind) for kind in self._protocol.peer_clicks for name in self._others(kind)
+        ]
+
     def records(self, image_set: EvaluationSet, case: Case, done: Done) -> Iterator[Record]:
         """Yield the records of one case, each plain values for JSON with a key of its own.
 
@@ -90,7 +101,7 @@ class Benchmark:
                 yield record
         clicks = [Click(column, row, positive) for row, column, positive in places]
         for kind in self._protocol.peer_clicks:
-            for name in (*self._peers, *(name for name in self._models if name != MODEL and kind == SAME)):
+            for name in self._others(kind):
                 key = self._peer_key(name, kind)
                 earlier = done.get((key, case.identity))
                 yield earlier or self._peer_record(key, name, kind, image_set, case, clicks)
@@ -100,6 +111,10 @@ class Benchmark:
     ) -> NDArray[np.bool_] | None:
         """The network's mask again, for pictures; see `ModelScores.mask`."""
         return self._models[MODEL].mask(image_set, case, prompt, clicks)
+
+    def _others(self, kind: str) -> list[str]:
+        """Who gets clicks of a kind: the peers, and the previous checkpoint those of the network."""
+        return [*self._peers, *(name for name in self._models if name != MODEL and kind == SAME)]
 
     def _peer_record(
         self, key: str, name: str, kind: str, image_set: EvaluationSet, case: Case, clicks: Sequence[Click]

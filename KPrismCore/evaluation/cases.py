@@ -144,28 +144,32 @@ class EvaluationSet:
                     yield Case(self.name, entry, number, label, label_name, self._subjects[entry], identity)
 
 
-def evaluation_sets(
-    folder: Path,
-    names: Sequence[str] = (),
-    *,
-    everyone: bool = False,
-    skip_damaged: bool = False,
-    cache: Path | None = None,
-) -> dict[str, EvaluationSet]:
-    """Open the sets of a folder of any known layout, by name.
+@dataclass(frozen=True)
+class DataPlace:
+    """Where the data are, and how they are opened: the same in every process.
 
     Args:
-        folder: holds the data.
-        names: the sets wanted; all where empty.
-        everyone: as `EvaluationSet` takes it.
+        folder: holds the data, in any known layout.
         skip_damaged: leave damaged files out and name them.
         cache: folder in which slices are kept between runs; a temporary one where None.
-
-    Raises:
-        TrainingDataError: there is none, one of the names is not there, or files are damaged.
     """
-    found = open_entries(folder, names, skip_damaged=skip_damaged, cache=cache)
-    return {name: EvaluationSet(entries, everyone=everyone) for name, entries in found.items()}
+
+    folder: Path
+    skip_damaged: bool = False
+    cache: Path | None = None
+
+    def sets(self, names: Sequence[str] = (), *, everyone: bool = False) -> dict[str, EvaluationSet]:
+        """Open sets by name.
+
+        Args:
+            names: the sets wanted; all where empty.
+            everyone: as `EvaluationSet` takes it.
+
+        Raises:
+            TrainingDataError: there is none, one of the names is not there, or files are damaged.
+        """
+        found = open_entries(self.folder, names, skip_damaged=self.skip_damaged, cache=self.cache)
+        return {name: EvaluationSet(entries, everyone=everyone) for name, entries in found.items()}
 
 
 def _entries(samples: Iterable[Sample]) -> list[int]:

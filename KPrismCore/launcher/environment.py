@@ -12,62 +12,84 @@ import time
 from pathlib import Path
 
 from KPrismCore.launcher.console import LauncherError, format_bytes, format_seconds, say
-from KPrismCore.launcher.installer import CPU_DISK_BYTES, PipRun, Sources, require_space
+from KPrismCore.launcher.installer import (
+    NotAvailableError,
+    PipRun,
+    Sources,
+    describe_platform,
+    require_space,
+)
 from KPrismCore.launcher.lock import FolderLock
+from KPrismCore.launcher.packages import BASE, LIGHT, RESEARCH, PackageSet, Wanted, single_requirements
 
-CORE_IMPORTS = ("torch", "numpy", "SimpleITK", "safetensors")
 VERSION_CODE = "import sys; print('%d.%d' % sys.version_info[:2])"
 
 
 class Environment:
     """The virtual environment beside kprism.py.
 
-    It is complete when its marker, written last, names the present requirements and its own Python version.
+    A set of packages is complete when its marker, written last, names the present requirements and the
+    environment's own Python version.
 
     Args:
         root: folder of kprism.py.
-        imports: modules that must load before the environment counts as complete.
+        base: what every command needs.
+        research: the addition, installed when a command first asks for it.
     """
 
-    def __init__(self, root: Path, imports: tuple[str, ...] = CORE_IMPORTS) -> None:
+    def __init__(self, root: Path, base: PackageSet = BASE, research: PackageSet = RESEARCH) -> None:
         self.root = root
-        self.imports = imports
+        self.base, self.research = base, research
         self.folder = root / ".venv"
-        self.marker = self.folder / "kprism-complete"
-        self.requirements = root / "Resources" / "requirements.txt"
+        self.marker = self.folder / base.marker
+        self.research_marker = self.folder / research.marker
+        self.requirements = root / "Resources" / base.requirements
         scripts = ("Scripts", "python.exe") if sys.platform == "win32" else ("bin", "python")
         self.python = self.folder.joinpath(*scripts)
 
-    def is_complete(self) -> bool:
+    def is_complete(self, wanted: Wanted = LIGHT) -> bool:
         """Return True if nothing needs to be installed. Uses neither pip nor the network."""
-        try:
-            recorded = self.marker.read_text(encoding="utf-8")
-        except OSError:
+        version = self.python_version() if self.marker.exists() else None
+        if version is None or _first_line(self.marker) != self._fingerprint(version, self.base):
             return False
-        return recorded == self._fingerprint(self.python_version())
+        if not wanted.research:
+            return True
+        recorded = _first_line(self.research_marker)
+        whole = recorded == self._fingerprint(version, self.base, self.research)
+        return whole and not wanted.needed & self.not_available()
 
-    def prepare(self, sources: Sources, recreate: bool = False) -> None:
+    def not_available(self) -> frozenset[str]:
+        """Return the packages of the addition that had no build for this system when it was installed."""
+        try:
+            lines = self.research_marker.read_text(encoding="utf-8").splitlines()
+        except OSError:
+            return frozenset()
+        return frozenset(lines[1:])
+
+    def prepare(self, sources: Sources, recreate: bool = False, wanted: Wanted = LIGHT) -> None:
         """Make the environment complete; return at once if it is.
 
         Raises:
             LauncherError: says what stands in the way and what to do.
         """
-        if not recreate and self.is_complete():
+        if not recreate and self.is_complete(wanted):
             return
         require_modules()
         with FolderLock(self.root / ".venv.lock") as lock:
-            if not recreate and self.is_complete():
+            if not recreate and self.is_complete(wanted):
                 return
             start = time.monotonic()
-            self._announce(sources)
-            self._make_folder(recreate)
+            addition_only = not recreate and self.is_complete()
+            self._announce(sources, wanted, addition_only)
+            self._make_folder(recreate, wanted, addition_only)
             remove_half_installed(self.folder)
             pip = PipRun(self.python, self.folder / "install.log", lock.descriptor)
-            pip.install(self.requirements, sources)
-            self._check_imports()
-            self._write_marker()
+            missing = self._install(pip, sources, wanted)
+            self._check_imports(wanted, missing)
+            self._write_markers(wanted, missing)
             took = format_seconds(time.monotonic() - start)
             say(f"Installed in {took}; .venv holds {format_bytes(folder_bytes(self.folder))}.")
+        require_needed(wanted, missing)
 
     def python_version(self) -> str | None:
         """Return major.minor of the environment's Python, None if it does not run."""
@@ -79,28 +101,42 @@ class Environment:
             return None
         return answer.stdout.strip()
 
-    def _fingerprint(self, version: str | None) -> str:
+    def _file(self, packages: PackageSet) -> Path:
+        return self.root / "Resources" / packages.requirements
+
+    def _fingerprint(self, version: str | None, *sets: PackageSet) -> str:
         digest = hashlib.sha256()
-        for path in (self.requirements, self.requirements.with_suffix(".lock")):
-            if path.exists():
-                digest.update(path.read_text(encoding="utf-8").encode())
-        return f"requirements {digest.hexdigest()} python {version}\n"
+        for listed in map(self._file, sets):
+            for path in (listed, listed.with_suffix(".lock")):
+                if path.exists():
+                    digest.update(path.read_text(encoding="utf-8").encode())
+        return f"requirements {digest.hexdigest()} python {version}"
 
-    def _announce(self, sources: Sources) -> None:
+    def _announce(self, sources: Sources, wanted: Wanted, addition_only: bool) -> None:
         state = "This is the first start" if not self.folder.exists() else "The environment is not complete"
+        state = "This command needs more packages" if addition_only else state
         origin = f"the folder {sources.wheels}" if sources.wheels else "your package index, by pip's settings"
-        say(f"{state}: installing PyTorch, SimpleITK, MONAI and what they need into .venv,")
+        sets = [] if addition_only else [self.base]
+        sets += [self.research] if wanted.research else []
+        say(f"{state}: installing {'; '.join(packages.title for packages in sets)} into .venv,")
         say(f"from {origin}. This happens once.")
-        say("About 0.7 GB to download and 2.8 GB on disk; with CUDA about 3 GB and 8 GB.")
+        for packages in sets:
+            say(packages.size)
 
-    def _make_folder(self, recreate: bool) -> None:
-        running = f"{sys.version_info.major}.{sys.version_info.minor}"
-        if self.folder.exists() and (recreate or self.python_version() != running or not self._has_pip()):
+    def _make_folder(self, recreate: bool, wanted: Wanted, addition_only: bool) -> None:
+        if self.folder.exists() and (recreate or not self._usable(addition_only)):
             say("  making .venv anew")
             self._remove_folder()
-        require_space(self.root, CPU_DISK_BYTES - folder_bytes(self.folder))
+            addition_only = False
+        needed = self.research.disk_bytes if wanted.research else 0
+        if not addition_only:
+            needed += self.base.disk_bytes - folder_bytes(self.folder)
+        require_space(self.root, needed)
         if self.folder.exists():
-            self.marker.unlink(missing_ok=True)
+            # An interrupted addition changes no package of the base, which stays complete.
+            stale = [self.research_marker] if wanted.research else []
+            for marker in stale if addition_only else [self.marker, *stale]:
+                marker.unlink(missing_ok=True)
             return
         command = [sys.executable, "-m", "venv", str(self.folder)]
         made = subprocess.run(command, capture_output=True, text=True)
@@ -110,6 +146,11 @@ class Environment:
                 f"Python could not make the environment: {lines[-1]}",
                 "Check that this folder can be written to and that your Python is a complete installation.",
             )
+
+    def _usable(self, addition_only: bool) -> bool:
+        """Whether pip can go on in the folder; a complete base may be of another Python than the running."""
+        running = f"{sys.version_info.major}.{sys.version_info.minor}"
+        return (addition_only or self.python_version() == running) and self._has_pip()
 
     def _remove_folder(self) -> None:
         try:
@@ -125,9 +166,39 @@ class Environment:
     def _has_pip(self) -> bool:
         return subprocess.run([self.python, "-m", "pip", "--version"], capture_output=True).returncode == 0
 
-    def _check_imports(self) -> None:
+    def _install(self, pip: PipRun, sources: Sources, wanted: Wanted) -> list[str]:
+        """Install all that is wanted in one run of pip; return what the addition lacks on this system."""
+        if not wanted.research:
+            pip.install(["-r", str(self.requirements)], sources)
+            return []
+        addition = self._file(self.research)
+        try:
+            pip.install(["-r", str(addition)], sources)
+        except NotAvailableError:
+            return self._install_singly(pip, sources, addition)
+        return []
+
+    def _install_singly(self, pip: PipRun, sources: Sources, addition: Path) -> list[str]:
+        """Install the base, then each package of the addition that has a build for this system."""
+        base = ["-r", str(self.requirements)]
+        pip.install(base, sources)
+        lock = addition.with_suffix(".lock")
+        pins = ["-c", str(lock)] if lock.exists() else []
+        missing = []
+        for name, requirement in single_requirements(addition).items():
+            try:
+                pip.install([*base, *pins, requirement], sources)
+            except NotAvailableError as error:
+                say(f"  without {name}: {error.cause}")
+                missing.append(name)
+        return missing
+
+    def _check_imports(self, wanted: Wanted, missing: list[str]) -> None:
         say("  checking the installation")
-        command = [str(self.python), "-I", "-c", f"import {', '.join(self.imports)}"]
+        imports = list(self.base.imports.values())
+        if wanted.research:
+            imports += [module for name, module in self.research.imports.items() if name not in missing]
+        command = [str(self.python), "-I", "-c", f"import {', '.join(imports)}"]
         checked = subprocess.run(command, capture_output=True, text=True, cwd=self.folder)
         if checked.returncode != 0:
             lines = checked.stderr.strip().splitlines() or ["no message"]
@@ -136,10 +207,34 @@ class Environment:
                 "Run 'python3 kprism.py setup --recreate'. If that does not help, report this line.",
             )
 
-    def _write_marker(self) -> None:
-        temporary = self.marker.with_suffix(".part")
-        temporary.write_text(self._fingerprint(self.python_version()), encoding="utf-8")
-        os.replace(temporary, self.marker)
+    def _write_markers(self, wanted: Wanted, missing: list[str]) -> None:
+        version = self.python_version()
+        markers = {self.marker: [self._fingerprint(version, self.base)]}
+        if wanted.research:
+            whole = self._fingerprint(version, self.base, self.research)
+            markers[self.research_marker] = [whole, *missing]
+        for marker, lines in markers.items():
+            temporary = marker.with_suffix(".part")
+            temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+            os.replace(temporary, marker)
+
+
+def require_needed(wanted: Wanted, missing: list[str]) -> None:
+    """Raise LauncherError if the command cannot run without a package that this system does not have."""
+    lacking = sorted(wanted.needed & set(missing))
+    if lacking:
+        raise LauncherError(
+            f"There is no {', '.join(lacking)} for {describe_platform()}, and this command needs it.",
+            "Everything else is installed; for this use another Python from 3.10 to 3.14, or another system.",
+        )
+
+
+def _first_line(marker: Path) -> str:
+    """Return what a marker records, "" if it cannot be read."""
+    try:
+        return marker.read_text(encoding="utf-8").partition("\n")[0]
+    except OSError:
+        return ""
 
 
 def require_modules() -> None:

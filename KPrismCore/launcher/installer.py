@@ -12,13 +12,13 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from KPrismCore.launcher.console import LauncherError, Progress, format_bytes
 
-CPU_DISK_BYTES = 4_000_000_000
 CUDA_DISK_BYTES = 9_000_000_000
 POLL_SECONDS = 0.5
 STOP_SECONDS = 10
@@ -39,6 +39,10 @@ CHEAP_SIZE = re.compile(r"bytes|kB")
 CUDA_BUILD = re.compile(
     r"^Collecting nvidia-|^\s*Downloading \S*torch-\d\S*\.whl \((?:[4-9]\d\d\.\d MB|\S+ GB)\)"
 )
+
+
+class NotAvailableError(LauncherError):
+    """There is no build of a package for this Python and system."""
 
 
 @dataclass(frozen=True)
@@ -114,15 +118,21 @@ class PipRun:
         self.lines: list[str] = []
         self.warned = False
 
-    def install(self, requirements: Path, sources: Sources) -> None:
-        """Install the requirements.
+    def install(self, wanted: Sequence[str], sources: Sources) -> None:
+        """Install packages; those that are there in the right version are left alone.
+
+        Args:
+            wanted: requirements, and options such as -r FILE, as pip takes them.
+            sources: where to look.
 
         Raises:
-            LauncherError: pip failed; says why in plain words.
+            NotAvailableError: there is no build of one of them for this Python and system.
+            LauncherError: pip failed in another way; says why in plain words.
         """
+        self.lines = []
         command = [str(self.python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
         command += ["--progress-bar", "off", "--only-binary", ":all:", "--no-warn-script-location"]
-        command += ["-r", str(requirements), *sources.pip_options()]
+        command += [*wanted, *sources.pip_options()]
         process = self._start(command)
         try:
             code = self._follow(process)
@@ -225,7 +235,7 @@ def explain(lines: list[str], sources: Sources, log: Path) -> LauncherError:
         source = "folder of wheels" if sources.wheels else "package index"
         # Not a single version: with retries switched off, pip says no more when a registry does not answer.
         doubt = ", or is out of reach" if "(from versions: none)" in text and not sources.wheels else ""
-        return LauncherError(
+        return NotAvailableError(
             f"The {source} has no {found[1]} for {describe_platform()}{doubt}.",
             f"Use Python 3.10 to 3.14 on Linux, Windows or macOS 14 (Apple silicon).\n{wheels_advice()}",
         )
@@ -243,6 +253,7 @@ def wheels_advice() -> str:
     return (
         "Without a network: on a connected computer with the same system and Python run\n"
         "    python3 -m pip download --only-binary :all: -r Resources/requirements.txt -d wheels\n"
+        "  (requirements-research.txt for train, test and evaluate --workers),\n"
         "  copy the folder here, and run\n"
         "    python3 kprism.py setup --wheels wheels"
     )

@@ -14,6 +14,7 @@ from types import FrameType
 from KPrismCore.launcher.console import LauncherError, format_bytes, say
 from KPrismCore.launcher.environment import Environment
 from KPrismCore.launcher.installer import Sources, free_bytes, has_nvidia_gpu
+from KPrismCore.launcher.packages import Wanted, wanted_by
 
 ROOT = Path(__file__).resolve().parents[2]
 INTERRUPTED = 130
@@ -47,6 +48,8 @@ Options (before the command, or after setup):
                          NVIDIA GPU give the CPU index named on the installation page of PyTorch.
                          On Windows give its CUDA index to use an NVIDIA GPU.
   --recreate             make the environment anew
+  --research             add what train, test and evaluate --workers need (they add it themselves at
+                         their first start): Lightning Fabric, TensorBoard, Ray
 """
 
 
@@ -57,6 +60,7 @@ class Options:
     wheels: str | None = None
     torch_index: str | None = None
     recreate: bool = False
+    research: bool = False
     help: bool = False
 
     def sources(self) -> Sources:
@@ -96,13 +100,13 @@ def run(arguments: list[str]) -> int:
         rest = ["setup", *take_options(rest[1:], options)]
         if len(rest) > 1:
             raise LauncherError(f"setup does not know '{rest[1]}'.", "See 'python3 kprism.py --help'.", 2)
-    if options.help or not (rest or options.recreate or options.wheels):
+    if options.help or not (rest or options.recreate or options.research or options.wheels):
         print(HELP, end="")
         return 0
     environment = Environment(ROOT)
     if rest[:1] == ["diagnose"]:
         return diagnose(environment)
-    prepare(environment, options)
+    prepare(environment, options, wanted_by(rest, options.research))
     if rest[:1] == ["test"]:
         return replace_process([environment.python, "-m", "pytest", *rest[1:]], ROOT)
     if rest in ([], ["setup"]):
@@ -124,8 +128,8 @@ def take_options(arguments: list[str], options: Options) -> list[str]:
             if not equals and not waiting:
                 raise LauncherError(f"{name} needs a value.", "See 'python3 kprism.py --help'.", 2)
             setattr(options, name[2:].replace("-", "_"), value if equals else waiting.pop(0))
-        elif name == "--recreate":
-            options.recreate = True
+        elif name in ("--recreate", "--research"):
+            setattr(options, name[2:], True)
         elif name in ("-h", "--help"):
             options.help = True
         else:
@@ -133,11 +137,11 @@ def take_options(arguments: list[str], options: Options) -> list[str]:
     return waiting
 
 
-def prepare(environment: Environment, options: Options) -> None:
+def prepare(environment: Environment, options: Options, wanted: Wanted) -> None:
     """Make the environment complete; a request to terminate stops pip as Ctrl-C does."""
     before = signal.signal(signal.SIGTERM, interrupt)
     try:
-        environment.prepare(options.sources(), options.recreate)
+        environment.prepare(options.sources(), options.recreate, wanted)
     finally:
         signal.signal(signal.SIGTERM, before)
 
@@ -186,6 +190,10 @@ def diagnose(environment: Environment) -> int:
     print(f"Free disk        {format_bytes(free_bytes(ROOT))}")
     state = "complete" if complete else "not complete: run python3 kprism.py setup"
     print(f"Environment      {state}", flush=True)
+    missing = ", ".join(sorted(environment.not_available()))
+    research = f"complete without {missing}" if missing else "complete"
+    added = environment.is_complete(Wanted(research=True))
+    print(f"Research set     {research if added else 'not complete, or not asked for'}", flush=True)
     if not complete:
         return 0
     return subprocess.run(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
 
-PACKAGES = ("numpy", "SimpleITK", "safetensors", "monai")
+PACKAGES = ("numpy", "SimpleITK", "safetensors", "monai", "lightning-fabric", "ray")
 
 
 def main() -> None:

@@ -15,7 +15,9 @@ from Testing.Core.labelmap_samples import (
     LIVER,
     box,
 )
+from Testing.Core.launcher_fixtures import *  # noqa: F403
 from Testing.Core.tiny import FakePredictor, random_volume
+from Testing.Core.worker_samples import a_ray_session  # noqa: F401
 
 
 @pytest.fixture(params=GEOMETRIES.values(), ids=GEOMETRIES.keys())

@@ -29,6 +29,7 @@ EXTRA_LIBRARIES = {
     "pandas",
     "PIL",
     "pydicom",
+    "ray",
     "lightning_fabric",
 }
 EXTRA_PLACES = {"training", "evaluation", "commands", "__main__", "simulate"}

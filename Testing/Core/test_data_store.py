@@ -13,7 +13,7 @@ from data_samples import a_volume, picture_pair, write_nnunet, write_picture, wr
 from image_samples import cut
 
 from KPrismCore.errors import TrainingDataError
-from KPrismCore.evaluation.cases import evaluation_sets
+from KPrismCore.evaluation.cases import DataPlace
 from KPrismCore.letterbox import Letterbox
 from KPrismCore.training.datasets import store
 from KPrismCore.training.datasets.content import Label, layers_of_labelmap, layers_of_masks
@@ -156,12 +156,12 @@ def test_evaluation_measures_the_patients_that_training_leaves_out(nnunet):
     held = {
         sample.subject for sample in split_by_subject(open_data(nnunet, SIZE, report=quiet)[0])[1].samples
     }
-    (measured,) = evaluation_sets(nnunet).values()
+    (measured,) = DataPlace(nnunet).sets().values()
     assert {case.subject for case in measured.cases()} == held
 
 
 def test_a_reference_of_a_volume_lies_alike_in_another_patient(nnunet):
-    (measured,) = evaluation_sets(nnunet, everyone=True).values()
+    (measured,) = DataPlace(nnunet).sets(everyone=True).values()
     case = next(case for case in measured.cases() if case.label_name == "liver tumour")
     references = measured.references(case, 9)
     assert len(references) == 3

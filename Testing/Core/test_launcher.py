@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import csv
-import hashlib
-import io
 import os
 import shutil
 import signal
@@ -13,124 +9,33 @@ import socket
 import subprocess
 import sys
 import threading
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from launcher_samples import (
+    PATIENCE_SECONDS,
+    ROOT,
+    copy_launcher,
+    environment_of,
+    packages_folder,
+    run_launcher,
+    runs,
+)
 
 from KPrismCore.launcher import environment as environment_module
 from KPrismCore.launcher import installer
 from KPrismCore.launcher.console import LauncherError
-from KPrismCore.launcher.environment import Environment, require_modules
+from KPrismCore.launcher.environment import require_modules
 from KPrismCore.launcher.installer import PipRun, Sources, require_space
 from KPrismCore.launcher.lock import FolderLock
+from KPrismCore.launcher.packages import Wanted
 
-ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_SECONDS = 60
 COMMANDS = ["demo", "test", "segment", "train", "evaluate", "verify", "convert", "info", "bench", "setup"]
 
+pytestmark = pytest.mark.usefixtures("a_roomy_disk")
+
 needs_posix = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
-
-
-def make_wheel(folder: Path, name: str, code: str) -> None:
-    """Write a wheel with one module."""
-    information = f"{name}-1.0.dist-info"
-    files = {
-        f"{name}.py": code,
-        f"{information}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
-        f"{information}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    record = io.StringIO()
-    rows = csv.writer(record, lineterminator="\n")
-    for path, text in files.items():
-        digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
-        rows.writerow([path, f"sha256={digest}", len(text.encode())])
-    rows.writerow([f"{information}/RECORD", "", ""])
-    with zipfile.ZipFile(folder / f"{name}-1.0-py3-none-any.whl", "w") as wheel:
-        for path, text in {**files, f"{information}/RECORD": record.getvalue()}.items():
-            wheel.writestr(path, text)
-
-
-def copy_launcher(folder: Path) -> None:
-    shutil.copy(ROOT / "kprism.py", folder)
-    shutil.copytree(ROOT / "KPrismCore" / "launcher", folder / "KPrismCore" / "launcher")
-    (folder / "Resources").mkdir()
-    (folder / "Resources" / "requirements.txt").write_text("first==1.0\nsecond==1.0\n")
-    (folder / "KPrismCore" / "__init__.py").write_text("")
-
-
-def environment_of(folder: Path) -> Environment:
-    return Environment(folder, imports=("first", "second"))
-
-
-def runs(environment: Environment, code: str) -> bool:
-    return subprocess.run([environment.python, "-I", "-c", code], capture_output=True).returncode == 0
-
-
-def packages_folder(environment: Environment) -> Path:
-    return next(environment.folder.glob("**/site-packages"))
-
-
-@pytest.fixture(autouse=True)
-def a_roomy_disk(monkeypatch):
-    monkeypatch.setattr(installer, "free_bytes", lambda folder: 10**12)
-
-
-@pytest.fixture(scope="module")
-def wheels(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("wheels")
-    make_wheel(folder, "first", "FACT = 1\n")
-    make_wheel(folder, "second", "import first\n")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def finished_folder(tmp_path_factory, wheels) -> Path:
-    """A launcher's folder whose environment was made once, by the launcher's own code."""
-    folder = tmp_path_factory.mktemp("finished")
-    copy_launcher(folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(installer, "free_bytes", lambda place: 10**12)
-        environment_of(folder).prepare(Sources(wheels=wheels))
-    return folder
-
-
-@pytest.fixture
-def launcher_folder(tmp_path, finished_folder) -> Path:
-    """A copy of the finished folder that a test may damage."""
-    folder = tmp_path / "a folder with spaces"
-    left_out = shutil.ignore_patterns("pip", "setuptools", "pkg_resources", "__pycache__")
-    shutil.copytree(finished_folder, folder, symlinks=True, ignore=left_out)
-    # pip alone has more files than all the rest
-    pip = packages_folder(environment_of(finished_folder)) / "pip"
-    (packages_folder(environment_of(folder)) / "pip").symlink_to(pip, target_is_directory=True)
-    return folder
-
-
-@pytest.fixture
-def environment(launcher_folder) -> Environment:
-    return environment_of(launcher_folder)
-
-
-@pytest.fixture
-def no_pip(monkeypatch):
-    def refuse(*arguments: object) -> None:
-        pytest.fail("pip was called")
-
-    monkeypatch.setattr(PipRun, "install", refuse)
-
-
-def run_launcher(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, folder / "kprism.py", *arguments],
-        cwd=folder.parent,
-        env={**os.environ, **variables},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_SECONDS,
-    )
 
 
 # Making the environment
@@ -374,6 +279,7 @@ def test_modules_in_the_users_folder_do_not_replace_others(echoing_folder):
 
 
 def test_the_tests_run_in_the_folder_of_the_launcher(echoing_folder):
+    environment_of(echoing_folder)._write_markers(Wanted(research=True), [])
     code = "import os, sys\nprint(sys.argv[1:], os.getcwd())\n"
     (packages_folder(environment_of(echoing_folder)) / "pytest.py").write_text(code)
     assert run_launcher(echoing_folder, "test", "-k", "name").stdout == f"['-k', 'name'] {echoing_folder}\n"

@@ -148,7 +148,7 @@ def test_the_large_build_is_announced_once_with_the_way_to_the_small_one(
 ):
     monkeypatch.setattr(installer, "has_nvidia_gpu", lambda: False)
     with FolderLock(tmp_path / "lock") as lock:
-        PipRun(cuda_pip, tmp_path / LOG, lock.descriptor).install(tmp_path / "none", Sources())
+        PipRun(cuda_pip, tmp_path / LOG, lock.descriptor).install([], Sources())
     assert capsys.readouterr().err.count("--torch-index") == 1
 
 
@@ -164,4 +164,4 @@ def test_the_small_build_is_not_taken_for_the_large_one(line):
 def test_the_large_build_needs_more_space(cuda_pip, tmp_path, monkeypatch):
     monkeypatch.setattr(installer, "free_bytes", lambda folder: 5 * 10**9)
     with FolderLock(tmp_path / "lock") as lock, pytest.raises(LauncherError, match="too full"):
-        PipRun(cuda_pip, tmp_path / LOG, lock.descriptor).install(tmp_path / "none", Sources())
+        PipRun(cuda_pip, tmp_path / LOG, lock.descriptor).install([], Sources())
