@@ -21,6 +21,7 @@ from KPrismCore.training.packs import MIN_TARGET_PIXELS, ImageSet, Pixels, Sampl
 _NOTHING = np.zeros((0, 0), dtype=np.uint8)
 # decoded entries: references come from all subjects in turn
 SLICES_AT_HAND = 8
+LARGE = 512
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,10 @@ class EvaluationSet:
         """Mm from row to row and from column to column; (1, 1) where it is not known."""
         return self._entries.spacing(case.entry, case.slice_index)
 
+    def aspect(self, case: Case) -> tuple[float, float]:
+        """Spacing that prediction makes square (`Entries.aspect`); (1, 1) to leave pixels as they are."""
+        return self._entries.aspect(case.entry, case.slice_index)
+
     def _row_of_references(self, case: Case) -> Iterator[tuple[Pixels, NDArray[np.bool_]]]:
         others = [entry for entry in self._known if self._subjects[entry] != case.subject]
         used: set[str] = set()
@@ -123,7 +128,7 @@ class EvaluationSet:
         pairs = self.slices(entry)
         for number in self._entries.counterparts(case.entry, case.slice_index, entry):
             image, mask = pairs[number] if number < len(pairs) else (_NOTHING, _NOTHING)
-            if np.count_nonzero(mask == case.label) >= MIN_TARGET_PIXELS:
+            if np.count_nonzero(mask == case.label) >= least_pixels(mask.shape):
                 return image, mask == case.label
         return None
 
@@ -138,10 +143,17 @@ class EvaluationSet:
         for number, (image, mask) in enumerate(self.slices(entry)):
             counts = np.bincount(mask.ravel(), minlength=max(self.labels) + 1)
             for label, label_name in self.labels.items():
-                if counts[label] >= MIN_TARGET_PIXELS:
+                if counts[label] >= least_pixels(mask.shape):
                     content = _hash(image.tobytes() + mask.tobytes())[:8]
                     identity = f"{self.name}/{entry}.{number}:{label}#{content}"
                     yield Case(self.name, entry, number, label, label_name, self._subjects[entry], identity)
+
+
+def least_pixels(shape: tuple[int, ...]) -> float:
+    """Pixels that a label needs on an image (H, W): 16, and more on images larger than 512 x 512, where 16
+    would be lost at the network's size.
+    """
+    return MIN_TARGET_PIXELS * max(1.0, max(shape, default=0) / LARGE) ** 2
 
 
 @dataclass(frozen=True)

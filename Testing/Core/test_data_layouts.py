@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import SimpleITK as sitk
 from data_samples import (
@@ -17,6 +18,7 @@ from data_samples import (
     write_volume,
 )
 from made_up_packs import write_pack
+from PIL import Image
 
 from KPrismCore.errors import TrainingDataError
 from KPrismCore.terminology import Code, Terminology
@@ -153,10 +155,28 @@ def test_masks_in_jpeg_are_taken_at_half(tmp_path):
     image, mask = picture_pair(0)
     write_picture(tmp_path / "images" / "a.png", image)
     write_picture(tmp_path / "masks" / "a.jpg", mask)
+    (tmp_path / "labels.csv").write_text("value,name\n1,polyp\n")
     entries = at_own_size(tmp_path)
     agreement = (entries.slices(0)[0][1] > 0) == (mask > 0)
     assert agreement.mean() > 0.99
-    assert len(entries.labels) == 1
+    assert entries.labels == {1: "polyp"}
+
+
+def test_grey_edges_of_a_mask_are_no_labels(tmp_path):
+    image, mask = picture_pair(0)
+    soft = Image.fromarray(mask).resize((300, 200), Image.Resampling.BILINEAR)
+    write_picture(tmp_path / "images" / "a.png", np.asarray(Image.fromarray(image).resize((300, 200))))
+    write_picture(tmp_path / "masks" / "a.png", np.asarray(soft))
+    assert len(set(np.asarray(soft).ravel())) > 10
+    assert opened(tmp_path).labels == {255: "label 255"}
+
+
+def test_a_picture_of_few_greys_is_a_labelmap(tmp_path):
+    image, mask = picture_pair(0)
+    mask[:6, :6] = 100
+    write_picture(tmp_path / "images" / "a.png", image)
+    write_picture(tmp_path / "masks" / "a.png", mask)
+    assert opened(tmp_path).labels == {100: "label 100", 255: "label 255"}
 
 
 @pytest.mark.parametrize(

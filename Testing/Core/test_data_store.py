@@ -168,6 +168,24 @@ def test_a_reference_of_a_volume_lies_alike_in_another_patient(nnunet):
     assert all(mask.sum() == 48 for _, mask in references)
 
 
+def test_prediction_makes_the_pixels_square_that_training_did(tmp_path):
+    array, mask = a_volume()
+    for number in range(2):
+        write_volume(tmp_path / f"p{number}.nii.gz", array, (1.0, 2.0, 6.0))
+        write_volume(tmp_path / f"p{number}_seg.nii.gz", mask, (1.0, 2.0, 6.0))
+    (measured,) = DataPlace(tmp_path).sets(everyone=True).values()
+    assert {measured.aspect(case) for case in measured.cases()} == {(2.0, 1.0)}
+
+
+def test_specks_on_large_images_are_no_cases(tmp_path):
+    image, mask = np.zeros((2048, 1024), np.uint8), np.zeros((2048, 1024), np.uint8)
+    mask[:8, :8], mask[100:200, 100:200] = 3, 4
+    write_picture(tmp_path / "images" / "a.png", image)
+    write_picture(tmp_path / "masks" / "a.png", mask)
+    (measured,) = DataPlace(tmp_path).sets(everyone=True).values()
+    assert [case.label for case in measured.cases()] == [4]
+
+
 def test_squares_have_square_pixels():
     one = Slice(np.full((20, 40), 200, np.uint8), np.ones((20, 40), np.uint8), (2.0, 1.0), 0.5)
     fitted = square(one, 40)

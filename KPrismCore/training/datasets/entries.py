@@ -50,6 +50,12 @@ class Entries(ABC):
     def spacing(self, entry: int, number: int) -> tuple[float, float]:
         """Mm from row to row and from column to column; (1, 1) where it is not known."""
 
+    def aspect(self, entry: int, number: int) -> tuple[float, float]:
+        """Spacing that prediction is to make square, as training did. Pixels of packs are taken as square
+        whatever they are.
+        """
+        return 1.0, 1.0
+
     @abstractmethod
     def counterparts(self, entry: int, number: int, other: int) -> Iterable[int]:
         """Slices of another entry that may stand beside a slice of this one, the most alike first."""
@@ -142,6 +148,10 @@ class StoredEntries(Entries):
 
     def spacing(self, entry: int, number: int) -> tuple[float, float]:
         """As the file tells it; pictures have (1, 1)."""
+        return self._stored[entry].spacings[number]
+
+    def aspect(self, entry: int, number: int) -> tuple[float, float]:
+        """As the file tells it, since `slicing.square` makes pixels square."""
         return self._stored[entry].spacings[number]
 
     def counterparts(self, entry: int, number: int, other: int) -> Iterable[int]:

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from KPrismCore.errors import TrainingDataError
-from KPrismCore.image_files import stem
+from KPrismCore.image_files import PICTURE_ENDINGS, stem
 from KPrismCore.segmentations import read_colour_table
 from KPrismCore.training.datasets.cases import FileCase
 from KPrismCore.training.datasets.content import FileSet, Label, plain_name
@@ -50,7 +50,8 @@ class FolderLayout:
         cases, own_folders = [], False
         for image, mask, subject in _pairs(tree):
             labels = _labels(names, tree.path(mask))
-            reader = "threshold" if mask.lower().endswith(_JPEG) else "labelmap"
+            plain = "labelmap" if labels or not mask.lower().endswith(PICTURE_ENDINGS) else "picture"
+            reader = "threshold" if mask.lower().endswith(_JPEG) else plain
             own_folders |= "/" in subject
             patient = subject.rsplit("/", 1)[0] if "/" in subject else subject_of(subject)
             cases.append(FileCase(patient, image, tree.path(image), (tree.path(mask),), labels, reader))

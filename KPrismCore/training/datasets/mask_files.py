@@ -6,6 +6,7 @@ A label with pixel values names them; without values it stands for all that is m
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from KPrismCore.training.datasets.content import Label, Layer, layers_of_labelma
 # a mask whose header differs by less than half a voxel marks the same voxels
 GRID_TOLERANCE = 0.5
 THRESHOLD = 128
+EDGE_GREYS, EDGE_FREE = 10, 0.9
 MaskReader = Callable[[Sequence[Path], VolumeGeometry, Sequence[Label]], tuple[Layer, ...]]
 
 
@@ -45,7 +47,21 @@ def read_threshold(
         grey = picture_array(path).astype(np.float64)
         grey = grey.mean(axis=-1) if grey.ndim == 3 else grey
         marked |= _checked(grey[np.newaxis] >= THRESHOLD, path, geometry)
-    return layers_of_labelmap(marked * np.uint8(255), labels)
+    # one name is that of what is marked, whatever value it is listed with
+    named = [replace(labels[0], values=())] if len(labels) == 1 else labels
+    return layers_of_labelmap(marked * np.uint8(255), named)
+
+
+def read_picture(
+    paths: Sequence[Path], geometry: VolumeGeometry, labels: Sequence[Label]
+) -> tuple[Layer, ...]:
+    """Labelmaps whose labels nobody names; but masks of 0 and 255 with grey edges are two-valued."""
+    greys = [labelmap_array(path, geometry) for path in paths]
+    present = np.unique(np.concatenate([grey.ravel() for grey in greys]))
+    sharp = float(np.mean([np.isin(grey, (0, 255)).mean() for grey in greys]))
+    # so many labels with so few pixels are what scaling makes of an edge
+    smooth = len(present) > EDGE_GREYS and present[-1] == 255 and sharp > EDGE_FREE
+    return (read_threshold if smooth else read_labelmap)(paths, geometry, labels)
 
 
 def read_colours(
@@ -90,6 +106,7 @@ def read_outline(
 MASK_READERS: Mapping[str, MaskReader] = {
     "labelmap": read_labelmap,
     "threshold": read_threshold,
+    "picture": read_picture,
     "colours": read_colours,
     "outline": read_outline,
 }
