@@ -10,8 +10,9 @@ class Changes:
     """Probabilities and ranges of the random changes of an image, its mask and its references.
 
     Shifts are fractions of the image's edge, rotations degrees, intensities fractions of the range [0, 1],
-    blur (standard deviation) pixels. Ranges are (least, greatest). In class mode, where left and right have
-    a meaning, images are mirrored only with `class_flips`, and rotated by at most `class_rotation`.
+    blur (standard deviation) pixels; noise has a deviation from 0 to the given one. Ranges are (least,
+    greatest). In class mode, where left and right have a meaning, images are mirrored only with
+    `class_flips`, and rotated by at most `class_rotation`.
     The paper names the kinds of changes (section 4.1), the authors' code their values (spec section 14).
     """
 
