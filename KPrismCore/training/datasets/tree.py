@@ -48,8 +48,8 @@ class Tree:
 
     @cached_property
     def folders(self) -> tuple[str, ...]:
-        """Names of the folders directly in it that hold any file."""
-        return tuple(dict.fromkeys(name.split("/", 1)[0] for name in self.files if "/" in name))
+        """Names of the folders directly in it that hold any file, sorted as names (and not as paths)."""
+        return tuple(sorted({name.split("/", 1)[0] for name in self.files if "/" in name}))
 
     @cached_property
     def file_set(self) -> frozenset[str]:
