@@ -14,6 +14,7 @@ COMMANDS = {
     "segment": "segment",
     "train": "train",
     "export": "export",
+    "data": "data",
     "evaluate": "evaluate",
     "verify": "verify",
     "convert": "checkpoints",

@@ -12,6 +12,7 @@ set(KPRISM_CORE_SCRIPTS
   KPrismCore/commands/bench.py
   KPrismCore/commands/checkpoints.py
   KPrismCore/commands/console.py
+  KPrismCore/commands/data.py
   KPrismCore/commands/demo.py
   KPrismCore/commands/demo_picture.py
   KPrismCore/commands/evaluate.py
@@ -115,8 +116,34 @@ set(KPRISM_CORE_SCRIPTS
   KPrismCore/training/board.py
   KPrismCore/training/changes.py
   KPrismCore/training/checks.py
+  KPrismCore/training/class_tables.py
   KPrismCore/training/configuration.py
   KPrismCore/training/data.py
+  KPrismCore/training/datasets/__init__.py
+  KPrismCore/training/datasets/cases.py
+  KPrismCore/training/datasets/contact_sheet.py
+  KPrismCore/training/datasets/content.py
+  KPrismCore/training/datasets/converted_layout.py
+  KPrismCore/training/datasets/dicom_layout.py
+  KPrismCore/training/datasets/dicom_seg.py
+  KPrismCore/training/datasets/entries.py
+  KPrismCore/training/datasets/folder_layout.py
+  KPrismCore/training/datasets/label_files_layout.py
+  KPrismCore/training/datasets/mask_files.py
+  KPrismCore/training/datasets/naming.py
+  KPrismCore/training/datasets/nnunet_layout.py
+  KPrismCore/training/datasets/opening.py
+  KPrismCore/training/datasets/pack_layout.py
+  KPrismCore/training/datasets/published_layout.py
+  KPrismCore/training/datasets/scene.py
+  KPrismCore/training/datasets/sets.py
+  KPrismCore/training/datasets/slicer_layout.py
+  KPrismCore/training/datasets/slicing.py
+  KPrismCore/training/datasets/split.py
+  KPrismCore/training/datasets/store.py
+  KPrismCore/training/datasets/tree.py
+  KPrismCore/training/deformed.py
+  KPrismCore/training/drawings.py
   KPrismCore/training/export.py
   KPrismCore/training/learner.py
   KPrismCore/training/loop.py

@@ -57,7 +57,7 @@ def list_segments(path: str | os.PathLike[str]) -> list[SegmentInfo]:
         InputFileError, GeometryError, ImageContentError: as ``read_segmentation``.
     """
     file = Path(path)
-    return _load(file)[2]
+    return load_layers(file)[2]
 
 
 def read_segmentation(
@@ -79,7 +79,7 @@ def read_segmentation(
         ImageContentError: more than three dimensions.
     """
     file = Path(path)
-    layers, geometry, segments = _load(file)
+    layers, geometry, segments = load_layers(file)
     chosen = _choose(file, segments, segment)
     return layers[..., chosen.layer] == chosen.label, geometry, chosen.name
 
@@ -129,8 +129,12 @@ def _shifted(mask: Array, offset: NDArray[np.intp], target: VolumeGeometry) -> B
     return result
 
 
-def _load(path: Path) -> tuple[Array, VolumeGeometry, list[SegmentInfo]]:
-    """Label layers KJIL, their grid, and the segments."""
+def load_layers(path: Path) -> tuple[Array, VolumeGeometry, list[SegmentInfo]]:
+    """Read all of a segmentation: label layers KJIL, their grid, and the segments in the file's order.
+
+    Raises:
+        InputFileError, GeometryError, ImageContentError: as ``read_segmentation``.
+    """
     if check_readable(path):
         raise InputFileError(
             f"{path} is a DICOM file, from which segments are not read.",
@@ -195,7 +199,7 @@ def _labels_present(path: Path, layers: Array) -> list[SegmentInfo]:
             f"{path} is not a labelmap: it has colours, negative values or fractions.",
             "Choose a file whose voxels are whole label numbers, or a .seg.nrrd.",
         )
-    names = _colour_table(path.with_name(stem(path) + ".ctbl"))
+    names = read_colour_table(path.with_name(stem(path) + ".ctbl"))
     labels = [int(value) for value in values if value != 0]
     return [
         SegmentInfo(names[label][0], label, 0, names[label][1])
@@ -205,7 +209,7 @@ def _labels_present(path: Path, layers: Array) -> list[SegmentInfo]:
     ]
 
 
-def _colour_table(path: Path) -> dict[int, tuple[str, tuple[float, float, float]]]:
+def read_colour_table(path: Path) -> dict[int, tuple[str, tuple[float, float, float]]]:
     """Read names and colours by label from a Slicer colour table, if it is there."""
     if not path.is_file():
         return {}

@@ -20,6 +20,7 @@ set(KPRISM_RESOURCES
   Resources/Configs/train-paper.toml
   Resources/Configs/train-small-128.toml
   Resources/Configs/train-small.toml
+  Resources/DataSets/paper.toml
   Resources/Icons/KPrismPhantom.png
   Resources/Icons/KPrismSlicer.png
   Resources/Models/TRAINING.md

@@ -1,4 +1,4 @@
-"""`kprism.py evaluate`: measure a checkpoint, another one beside it, and classical methods, on packs."""
+"""`kprism.py evaluate`: measure a checkpoint, another one beside it, and classical methods, on any data."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rich.table import Table as Grid
 
 from KPrismCore.errors import TrainingDataError
 from KPrismCore.evaluation.benchmark import Benchmark
-from KPrismCore.evaluation.cases import Case, EvaluationSet, evaluation_sets
+from KPrismCore.evaluation.cases import Case, DataPlace, EvaluationSet
 from KPrismCore.evaluation.cluster import Workers
 from KPrismCore.evaluation.cluster_worker import Recipe
 from KPrismCore.evaluation.figures import MEAN, Table, format_figure, methods
@@ -29,6 +29,13 @@ from KPrismCore.evaluation.throughput import Throughput, measure_throughput
 from KPrismCore.predictor import DEFAULT_MODEL, Model, Predictor, load_model
 
 RECORDS = "records.jsonl"
+Fast = Annotated[
+    bool, typer.Option(help="A quarter of the cases, one click after a first mask, one reference.")
+]
+Full = Annotated[
+    bool, typer.Option(help="Also 5 and 9 references, 10 single ones, an imperfect person's clicks.")
+]
+Previous = Annotated[str, typer.Option(help="Another model, measured on the same cases and clicks.")]
 WorkerCount = Annotated[
     int, typer.Option(min=0, help="Processes that share the cases, each on one thread; 0: this one.")
 ]
@@ -42,7 +49,9 @@ PEER_CLICKS = {"same": (SAME,), "own": (OWN,), "both": (SAME, OWN), "none": ()}
 
 
 def evaluate(
-    data: Annotated[Path, typer.Option(help="Folder with one folder per image set, each with a train.npz.")],
+    data: Annotated[
+        Path, typer.Option(help="Folder of the data; see `kprism.py data --help` for the layouts.")
+    ],
     model: Annotated[
         str, typer.Option(help="Name of a shipped model, or a checkpoint file.")
     ] = DEFAULT_MODEL,
@@ -53,17 +62,13 @@ def evaluate(
         int | None, typer.Option(help="Cases per set (0: all); 20 if not given, 5 with --fast.")
     ] = None,
     sets: Annotated[str, typer.Option(help="Only these sets: a,b,c.")] = "",
-    fast: Annotated[
-        bool, typer.Option(help="A quarter of the cases, one click after a first mask, one reference.")
-    ] = False,
-    full: Annotated[
-        bool, typer.Option(help="Also 5 and 9 references, 10 single ones, an imperfect person's clicks.")
-    ] = False,
-    previous: Annotated[
-        str, typer.Option(help="Another model, measured on the same cases and on the same clicks.")
-    ] = "",
+    fast: Fast = False,
+    full: Full = False,
+    previous: Previous = "",
     peers: Annotated[str | None, typer.Option(help="Clicks for the peers: same, own, both or none.")] = None,
     all_subjects: Annotated[bool, typer.Option(help="For data no training has seen: all subjects.")] = False,
+    skip_damaged: Annotated[bool, typer.Option(help="Leave damaged files out.")] = False,
+    cache: Annotated[Path | None, typer.Option(help="Folder of kept slices, if not within --out.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     threads: Annotated[int, typer.Option(help="Processor threads; 0 finds out what is fastest.")] = 1,
     workers: WorkerCount = 0,
@@ -85,11 +90,11 @@ def evaluate(
         torch.set_num_threads(threads)
     benchmark = Benchmark(Predictor(loaded), protocol, previous=Predictor(other) if other else None)
     names = [name.strip() for name in sets.split(",") if name.strip()]
-    paths = {path.parent.name: path.resolve() for path in evaluation_sets(data, names)}
-    packs = {name: EvaluationSet(path, everyone=all_subjects) for name, path in paths.items()}
+    there = DataPlace(data.resolve(), skip_damaged, (cache or out / "slices").resolve())
+    packs = there.sets(names, everyone=all_subjects)
     place = "cpu" if device == "auto" and not gpus_per_worker else device
     recipe = Recipe(
-        _anywhere(model), protocol, paths, benchmark.checkpoints, _anywhere(previous), device=place
+        _anywhere(model), protocol, there, benchmark.checkpoints, _anywhere(previous), device=place
     )
     chosen = _chosen(data, packs, protocol.limit)
     store = RecordStore(out / RECORDS)

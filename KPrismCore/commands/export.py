@@ -12,8 +12,8 @@ import typer
 
 from KPrismCore.checkpoint import ModelCard
 from KPrismCore.errors import InputFileError
+from KPrismCore.training.datasets.opening import open_data
 from KPrismCore.training.export import LIMIT_MEGABYTES, read_card, recalibrated, run_checkpoint, write_export
-from KPrismCore.training.packs import read_packs
 from KPrismCore.training.recalibrate import BATCHES
 
 
@@ -25,6 +25,7 @@ def export(
         Path | None,
         typer.Option(help="The training data; with it the normalisation statistics are taken anew."),
     ] = None,
+    cache: Annotated[Path | None, typer.Option(help="Folder of kept slices, if not the run's.")] = None,
     batches: Annotated[int, typer.Option(help="Batches for these statistics.")] = BATCHES,
     metrics: Annotated[Path | None, typer.Option(help="report.json of `evaluate`, for the card.")] = None,
     limit: Annotated[float, typer.Option(help="Largest size allowed, in MB.")] = LIMIT_MEGABYTES,
@@ -37,7 +38,9 @@ def export(
     checkpoint = run_checkpoint(run, described, results)
     if data is not None:
         size = checkpoint.config.input_size
-        checkpoint = recalibrated(checkpoint, read_packs(data, size), run, batches)
+        checkpoint = recalibrated(
+            checkpoint, open_data(data, size, skip_damaged=True, cache=cache or run / "slices"), run, batches
+        )
     megabytes = write_export(out, checkpoint, limit)
     print(f"{out}: {megabytes:.1f} MB, {checkpoint.card.training['steps']} steps")
 

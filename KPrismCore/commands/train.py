@@ -1,4 +1,4 @@
-"""`kprism.py train`: train a network on image sets, in as many pieces and processes as needed."""
+"""`kprism.py train`: train a network on any data, in as many pieces and processes as needed."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import torch
 import typer
 
 from KPrismCore.errors import OutputFileError
+from KPrismCore.training.class_tables import run_classes
 from KPrismCore.training.configuration import read_settings
-from KPrismCore.training.data import read_classes
+from KPrismCore.training.datasets.opening import open_data
 from KPrismCore.training.loop import Trainer
-from KPrismCore.training.packs import read_packs
 from KPrismCore.training.processes import make_fabric
 from KPrismCore.training.schedule import with_steps
 from KPrismCore.training.state import STATE_NAME
@@ -23,7 +23,9 @@ SMALL = RESOURCES / "Configs" / "train-small.toml"
 
 
 def train(
-    data: Annotated[Path, typer.Argument(help="Folder of image sets, each with a train.npz.")],
+    data: Annotated[
+        Path, typer.Argument(help="Folder of the data; see `kprism.py data --help` for the layouts.")
+    ],
     out: Annotated[Path, typer.Argument(help="Folder of the run: state, tables, logs, best checkpoint.")],
     config: Annotated[Path, typer.Option(help="The recipe.")] = SMALL,
     overlay: Annotated[
@@ -35,6 +37,8 @@ def train(
     resume: Annotated[bool, typer.Option(help="Continue the run in the folder, if there is one.")] = False,
     minutes: Annotated[float | None, typer.Option(help="Stop after so many minutes.")] = None,
     steps: Annotated[int | None, typer.Option(help="Length of the whole run.")] = None,
+    skip_damaged: Annotated[bool, typer.Option(help="Leave damaged files out.")] = False,
+    cache: Annotated[Path | None, typer.Option(help="Folder of kept slices, if not the run's.")] = None,
     threads: Annotated[int, typer.Option(help="Processor threads of each process.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     devices: Annotated[int, typer.Option(help="Processes per machine; torchrun gives its own number.")] = 1,
@@ -52,8 +56,10 @@ def train(
     fabric = make_fabric(devices, nodes, settings.precision, device)
     torch.set_num_threads(threads)
     with fabric.rank_zero_first():
-        sets = read_packs(data, settings.kept_size)
-        classes = read_classes(RESOURCES / "Classes" / settings.classes) if settings.classes else {}
+        say = print if fabric.is_global_zero else _silent
+        kept = cache or out / "slices"
+        sets = open_data(data, settings.kept_size, skip_damaged=skip_damaged, cache=kept, report=say)
+        classes = run_classes(settings.classes, sets, out, say)
     trainer = Trainer(settings, sets, classes, out, fabric)
     absent = settings.absent_sets(image_set.name for image_set in sets)
     if absent and fabric.is_global_zero:
@@ -65,3 +71,7 @@ def train(
         if fabric.is_global_zero:
             print("\n".join(report.lines()), flush=True)
     trainer.run(minutes)
+
+
+def _silent(_text: str) -> None:
+    """What processes but the first report."""

@@ -24,6 +24,7 @@ from KPrismCore.evaluation.model_scores import ModelScores, seed_of
 from KPrismCore.evaluation.opened import OpenImage
 from KPrismCore.evaluation.peers import PEERS, Peer
 from KPrismCore.evaluation.protocol import MODEL, PREVIOUS, SAME, Protocol, Record
+from KPrismCore.evaluation.surface import Spacing
 from KPrismCore.predictor import Predictor
 from KPrismCore.prompts import Click
 
@@ -121,7 +122,7 @@ class Benchmark:
     ) -> Record:
         begin = time.perf_counter()
         image, truth = image_set.pixels(case)
-        segment, count = self._segment(name, image), self._protocol.clicks
+        segment, count = self._segment(name, image, image_set.aspect(case)), self._protocol.clicks
         series: ClickSeries
         if kind == SAME:
             series = replayed(segment, truth, clicks, count)
@@ -131,10 +132,10 @@ class Benchmark:
         scores = {"clicks_of": kind, "clicks": series.dice, "iou": series.iou, "seconds": seconds}
         return _record(key, name, image_set, case) | scores
 
-    def _segment(self, name: str, image: NDArray[Any]) -> Segment:
+    def _segment(self, name: str, image: NDArray[Any], aspect: Spacing) -> Segment:
         """What makes a mask of the clicks so far: another checkpoint, or a peer."""
         if name in self._models:
-            return OpenImage(self._models[name].predictor, image).clicking()
+            return OpenImage(self._models[name].predictor, image, aspect).clicking()
         peer = self._peers[name]
         return lambda clicks: peer.segment(image, clicks)
 

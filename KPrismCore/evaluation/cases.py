@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import json
-import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,21 +13,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from KPrismCore.errors import TrainingDataError
-from KPrismCore.training.packs import (
-    MIN_TARGET_PIXELS,
-    PACK_NAME,
-    ImageSet,
-    Pixels,
-    Sample,
-    split_by_subject,
-    volume_slices,
-)  # fmt: skip
+from KPrismCore.training.datasets.entries import Entries, PackEntries
+from KPrismCore.training.datasets.opening import open_entries
+from KPrismCore.training.packs import MIN_TARGET_PIXELS, ImageSet, Pixels, Sample, split_by_subject
 
 _NOTHING = np.zeros((0, 0), dtype=np.uint8)
-Pair = tuple[Pixels, Pixels]
+# decoded entries: references come from all subjects in turn
+SLICES_AT_HAND = 8
+LARGE = 512
 
 
 @dataclass(frozen=True)
@@ -38,13 +29,13 @@ class Case:
     """One label on one image.
 
     Args:
-        set_name: of the pack.
-        entry: number of the image or volume in the pack.
+        set_name: of the set.
+        entry: number of the image or volume in the set.
         slice_index: number of the slice of a volume; 0 for an image.
         label: its number in the mask.
         label_name: its name.
         subject: the patient.
-        identity: differs between any two cases, also of packs that share a name.
+        identity: differs between any two cases, also of sets that share a name.
     """
 
     set_name: str
@@ -57,10 +48,10 @@ class Case:
 
 
 class EvaluationSet:
-    """One pack, whose images are decoded when they are asked for.
+    """One set, whose images are decoded when they are asked for.
 
     Args:
-        path: the pack file; the set is named after its folder.
+        source: the set's images at their own size (`datasets.opening.open_entries`), or the path of a pack.
         everyone: take all subjects, for data that no training has seen; else the validation subjects
             of `split_by_subject`.
 
@@ -68,27 +59,19 @@ class EvaluationSet:
         TrainingDataError: the file is not a complete pack.
     """
 
-    def __init__(self, path: Path, *, everyone: bool = False) -> None:
-        try:
-            with np.load(path, allow_pickle=False) as archive:
-                self._fields = {key: archive[key] for key in archive.files}
-            meta = json.loads(str(self._fields["meta"]))
-            self.labels = {int(number): str(name) for number, name in meta["labels"].items()}
-            self.modality = str(meta["modality"])
-            self.name = path.parent.name
-            self._subjects = [str(subject) for subject in self._fields["subject"]]
-            self._volumes = str(self._fields["kind"]) == "volumes"
-            whole = ImageSet(self.name, self.modality, self.labels, tuple(self._stand_ins()))
-        except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-            raise TrainingDataError(
-                f"{path} is not a complete pack ({error}).", "Copy or make it again."
-            ) from error
+    def __init__(self, source: Entries | Path, *, everyone: bool = False) -> None:
+        self._entries = PackEntries(source) if isinstance(source, Path) else source
+        self.labels, self.modality, self.name = (
+            self._entries.labels, self._entries.modality, self._entries.name,
+        )  # fmt: skip
+        self._subjects = self._entries.subjects
+        whole = ImageSet(self.name, self.modality, self.labels, tuple(self._stand_ins()))
         training, held = split_by_subject(whole)
         self._asked = _entries(
             sample for sample in (whole if everyone else held).samples if not sample.augmented
         )
         self._known = _entries((whole if everyone else training).samples)
-        self.slices = lru_cache(maxsize=16)(self._decoded)
+        self.slices = lru_cache(maxsize=SLICES_AT_HAND)(self._entries.slices)
 
     def cases(self, limit: int | None = None) -> list[Case]:
         """All cases with at least 16 pixels, or a subset that is always the same.
@@ -114,23 +97,17 @@ class EvaluationSet:
         """Up to so many different references of a case, none of its own subject; the first is `reference`.
 
         Always the same row of references for a case: every other subject once before any comes twice. Of a
-        volume, the slice with the same number in the row of slices through the three planes, so that planes
-        agree.
+        volume, the slice that lies most alike (`Entries.counterparts`).
         """
         return list(islice(self._row_of_references(case), count))
 
     def spacing(self, case: Case) -> tuple[float, float]:
-        """Mm from row to row and from column to column; (1, 1) where it is not known.
+        """Mm from row to row and from column to column; (1, 1) where it is not known."""
+        return self._entries.spacing(case.entry, case.slice_index)
 
-        Slices of a volume are cut in all three planes; for them only equal spacings count as known.
-        """
-        known = self._fields.get("spacing")
-        steps = [] if known is None else [float(step) for step in known[case.entry]]
-        if len(steps) < 2 or not all(np.isfinite(step) and step > 0 for step in steps):
-            return 1.0, 1.0
-        if self._volumes and len(set(steps)) > 1:
-            return 1.0, 1.0
-        return steps[0], steps[1]
+    def aspect(self, case: Case) -> tuple[float, float]:
+        """Spacing that prediction makes square (`Entries.aspect`); (1, 1) to leave pixels as they are."""
+        return self._entries.aspect(case.entry, case.slice_index)
 
     def _row_of_references(self, case: Case) -> Iterator[tuple[Pixels, NDArray[np.bool_]]]:
         others = [entry for entry in self._known if self._subjects[entry] != case.subject]
@@ -149,68 +126,66 @@ class EvaluationSet:
     def _labelled(self, case: Case, entry: int) -> tuple[Pixels, NDArray[np.bool_]] | None:
         """The entry's image and where the case's label is on it; None where it is not."""
         pairs = self.slices(entry)
-        number = case.slice_index if self._volumes else 0
-        if number >= len(pairs):
-            return None
-        image, mask = pairs[number]
-        enough = np.count_nonzero(mask == case.label) >= MIN_TARGET_PIXELS
-        return (image, mask == case.label) if enough else None
+        for number in self._entries.counterparts(case.entry, case.slice_index, entry):
+            image, mask = pairs[number] if number < len(pairs) else (_NOTHING, _NOTHING)
+            if np.count_nonzero(mask == case.label) >= least_pixels(mask.shape):
+                return image, mask == case.label
+        return None
 
     def _stand_ins(self) -> Iterable[Sample]:
         """Samples without pixels, which is all that the split looks at; named by their number."""
-        for entry, (subject, augmented) in enumerate(zip(self._subjects, self._fields["aug"], strict=True)):
+        for entry, (subject, augmented) in enumerate(
+            zip(self._subjects, self._entries.augmented, strict=True)
+        ):
             yield Sample(_NOTHING, _NOTHING, subject, str(entry), bool(augmented))
 
     def _cases_of(self, entry: int) -> Iterable[Case]:
         for number, (image, mask) in enumerate(self.slices(entry)):
             counts = np.bincount(mask.ravel(), minlength=max(self.labels) + 1)
             for label, label_name in self.labels.items():
-                if counts[label] >= MIN_TARGET_PIXELS:
+                if counts[label] >= least_pixels(mask.shape):
                     content = _hash(image.tobytes() + mask.tobytes())[:8]
                     identity = f"{self.name}/{entry}.{number}:{label}#{content}"
                     yield Case(self.name, entry, number, label, label_name, self._subjects[entry], identity)
 
-    def _decoded(self, entry: int) -> list[Pair]:
-        image, mask = (self._bytes(*keys, entry) for keys in (("data", "off"), ("mdata", "moff")))
-        if not self._volumes:
-            return [(_picture(image), _picture(mask))]
-        shape = tuple(int(length) for length in self._fields["shape"][entry])
-        volumes = (np.frombuffer(content, np.uint8).reshape(shape) for content in (image, mask))
-        return volume_slices(*volumes)
 
-    def _bytes(self, data: str, offsets: str, entry: int) -> bytes:
-        begin, end = (int(place) for place in self._fields[offsets][entry : entry + 2])
-        content: bytes = self._fields[data][begin:end].tobytes()
-        return content
+def least_pixels(shape: tuple[int, ...]) -> float:
+    """Pixels that a label needs on an image (H, W): 16, and more on images larger than 512 x 512, where 16
+    would be lost at the network's size.
+    """
+    return MIN_TARGET_PIXELS * max(1.0, max(shape, default=0) / LARGE) ** 2
 
 
-def evaluation_sets(folder: Path, names: Sequence[str] = ()) -> list[Path]:
-    """The packs of a folder, `<folder>/<set>/train.npz`, by name.
+@dataclass(frozen=True)
+class DataPlace:
+    """Where the data are, and how they are opened: the same in every process.
 
     Args:
-        folder: holds one folder per set.
-        names: the sets wanted; all where empty.
-
-    Raises:
-        TrainingDataError: there is none, or one of the names is not there.
+        folder: holds the data, in any known layout.
+        skip_damaged: leave damaged files out and name them.
+        cache: folder in which slices are kept between runs; a temporary one where None.
     """
-    paths = {path.parent.name: path for path in sorted(folder.glob(f"*/{PACK_NAME}"))}
-    if not paths:
-        raise TrainingDataError(
-            f"{folder} holds no pack.", f"Choose the folder that holds <set>/{PACK_NAME}."
-        )
-    missing = sorted(set(names) - set(paths))
-    if missing:
-        raise TrainingDataError(f"{folder} has no set {', '.join(missing)}.", f"It has {', '.join(paths)}.")
-    return [path for name, path in paths.items() if not names or name in names]
+
+    folder: Path
+    skip_damaged: bool = False
+    cache: Path | None = None
+
+    def sets(self, names: Sequence[str] = (), *, everyone: bool = False) -> dict[str, EvaluationSet]:
+        """Open sets by name.
+
+        Args:
+            names: the sets wanted; all where empty.
+            everyone: as `EvaluationSet` takes it.
+
+        Raises:
+            TrainingDataError: there is none, one of the names is not there, or files are damaged.
+        """
+        found = open_entries(self.folder, names, skip_damaged=self.skip_damaged, cache=self.cache)
+        return {name: EvaluationSet(entries, everyone=everyone) for name, entries in found.items()}
 
 
 def _entries(samples: Iterable[Sample]) -> list[int]:
     return [int(sample.name) for sample in samples]
-
-
-def _picture(content: bytes) -> Pixels:
-    return np.asarray(Image.open(io.BytesIO(content)))
 
 
 def _hash(content: str | bytes) -> str:

@@ -11,7 +11,6 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,7 +18,7 @@ import torch
 from KPrismCore import errors
 from KPrismCore.errors import CheckpointError, KPrismError
 from KPrismCore.evaluation.benchmark import Benchmark
-from KPrismCore.evaluation.cases import Case, EvaluationSet
+from KPrismCore.evaluation.cases import Case, DataPlace, EvaluationSet
 from KPrismCore.evaluation.peers import PEERS
 from KPrismCore.evaluation.protocol import Protocol, Record
 from KPrismCore.predictor import Predictor, load_model
@@ -36,7 +35,7 @@ class Recipe:
     Args:
         model: name of a shipped model, or a checkpoint file.
         protocol: what to measure.
-        packs: the pack files by the name of their set.
+        data: where they are, with the folder of kept slices.
         checkpoints: hashes of the weights by method, as the driver's benchmark has them.
         previous: another checkpoint as `model`; empty for none.
         peers: names of the peers to compare with.
@@ -45,7 +44,7 @@ class Recipe:
 
     model: str
     protocol: Protocol
-    packs: Mapping[str, Path]
+    data: DataPlace
     checkpoints: Mapping[str, str]
     previous: str = ""
     peers: tuple[str, ...] = tuple(PEERS)
@@ -104,7 +103,7 @@ class CaseWorker:
         return self._recipe.build()
 
     def _opened(self, name: str) -> EvaluationSet:
-        return EvaluationSet(self._recipe.packs[name], everyone=self._recipe.protocol.everyone)
+        return self._recipe.data.sets([name], everyone=self._recipe.protocol.everyone)[name]
 
     def _answer(self, case_text: str, done_text: str) -> str:
         case = Case(**json.loads(case_text))

@@ -75,7 +75,7 @@ class ModelScores:
             clicks: how many, for a class or reference after the first mask.
         """
         image, truth = image_set.pixels(case)
-        opened = OpenImage(self.predictor, image)
+        opened = OpenImage(self.predictor, image, image_set.aspect(case))
         first, segment = None, opened.clicking()
         if prompt != "clicks":
             started = self._started(prompt, opened, image_set, case)
@@ -88,7 +88,7 @@ class ModelScores:
         """Mode 3, and Modes 1 and 2 with the clicks that refine them."""
         image, truth = image_set.pixels(case)
         spacing = image_set.spacing(case)
-        opened, details = OpenImage(self.predictor, image), {}
+        opened, details = OpenImage(self.predictor, image, image_set.aspect(case)), {}
         confidences: list[float] = []
 
         def seen(number: int) -> None:
@@ -127,7 +127,7 @@ class ModelScores:
         pair = image_set.reference(case)
         if pair is None:
             return None
-        references = encoded(self.predictor, [pair])
+        references = encoded(self.predictor, [pair], image_set.aspect(case))
         return opened.by_reference(references), opened.clicking(None, references)
 
     def _refined(
@@ -142,8 +142,8 @@ class ModelScores:
         """Mode 2 with several references together, where there are so many."""
         image, truth = image_set.pixels(case)
         pairs = image_set.references(case, min(MAX_REFERENCES, max(self.protocol.shots)))
-        single = [encoded(self.predictor, [pair]) for pair in pairs]
-        opened, spacing = OpenImage(self.predictor, image), image_set.spacing(case)
+        single = [encoded(self.predictor, [pair], image_set.aspect(case)) for pair in pairs]
+        opened, spacing = OpenImage(self.predictor, image, image_set.aspect(case)), image_set.spacing(case)
         details, shots = {}, {}
         for count in (count for count in self.protocol.shots if count <= len(single)):
             opened.by_reference(ReferenceFeatures.concatenate(single[:count]))
@@ -154,15 +154,17 @@ class ModelScores:
     def _exemplars(self, image_set: EvaluationSet, case: Case) -> Record:
         """Mode 2 with one reference after another."""
         image, truth = image_set.pixels(case)
-        opened = OpenImage(self.predictor, image)
+        opened = OpenImage(self.predictor, image, image_set.aspect(case))
         pairs = image_set.references(case, self.protocol.exemplars)
-        masks = (opened.by_reference(encoded(self.predictor, [pair])) for pair in pairs)
+        masks = (
+            opened.by_reference(encoded(self.predictor, [pair], image_set.aspect(case))) for pair in pairs
+        )
         return {"exemplars": [dice(mask, truth) for mask in masks]}
 
     def _noisy(self, image_set: EvaluationSet, case: Case) -> Record:
         """Mode 3, and Modes 1 and 2 with the clicks that refine them, with those of an imperfect person."""
         image, truth = image_set.pixels(case)
-        opened = OpenImage(self.predictor, image)
+        opened = OpenImage(self.predictor, image, image_set.aspect(case))
         count, seed = self.protocol.clicks, seed_of(case)
         series = click_series(opened.clicking(), truth, count, seed, rule=human_click)
         scores: Record = {"noisy": series.dice, "noisy_clicks": len(series.clicks)}
@@ -174,10 +176,11 @@ class ModelScores:
 
     def class_name(self, case: Case) -> str | None:
         """The class that means exactly this label of this set, if the network was trained for one."""
-        wanted = f"{case.set_name}:{case.label_name}"
+        # tables of the paper name labels by their numbers in the masks
+        wanted = {f"{case.set_name}:{label}" for label in (case.label_name, case.label)}
         for entry in self.predictor.model.catalogue.trained:
             of_this_set = [source for source in entry.sources if source.split(":")[0] == case.set_name]
-            if of_this_set == [wanted]:
+            if len(of_this_set) == 1 and of_this_set[0] in wanted:
                 return entry.name
         return None
 

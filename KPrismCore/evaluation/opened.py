@@ -26,11 +26,12 @@ class OpenImage:
     Args:
         predictor: of the checkpoint to measure.
         image: uint8 (H, W) or (H, W, 3).
+        aspect: mm from row to row and from column to column, which are made square.
     """
 
-    def __init__(self, predictor: Predictor, image: NDArray[Any]) -> None:
+    def __init__(self, predictor: Predictor, image: NDArray[Any], aspect: Spacing = (1.0, 1.0)) -> None:
         self._predictor = predictor
-        self._features: Features = predictor.encode(image, value_range=EIGHT_BIT)
+        self._features: Features = predictor.encode(image, spacing=aspect, value_range=EIGHT_BIT)
         self._last: Prediction | None = None
 
     @property
@@ -68,9 +69,11 @@ class OpenImage:
         return prediction.mask
 
 
-def encoded(predictor: Predictor, pairs: Sequence[tuple[NDArray[Any], Mask]]) -> ReferenceFeatures:
-    """References of a pack, encoded together."""
-    return predictor.encode_references(pairs, value_range=EIGHT_BIT)
+def encoded(
+    predictor: Predictor, pairs: Sequence[tuple[NDArray[Any], Mask]], aspect: Spacing = (1.0, 1.0)
+) -> ReferenceFeatures:
+    """References of a set, encoded together; `aspect` as `OpenImage` takes it."""
+    return predictor.encode_references(pairs, spacing=aspect, value_range=EIGHT_BIT)
 
 
 def unit_of(spacing: Spacing) -> str:

@@ -27,6 +27,7 @@ Commands:
   demo       segment a real chest CT by class, references and clicks
   segment    segment an image from a class, reference images or clicks
   train      train a model
+  data       show what is recognised in a folder of training data
   evaluate   measure a model on a data set
   verify     compare the network with the authors' golden files
   convert    convert a checkpoint of the authors

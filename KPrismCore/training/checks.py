@@ -8,7 +8,7 @@ from KPrismCore.training.settings import MODES, PRECISIONS, TrainingSettings
 
 SHARES = (
     "silent_probability", "noisy_click_probability", "synthetic_probability", "component_probability",
-    "union_probability", "crop_probability",
+    "union_probability", "crop_probability", "deformed_share",
 )  # fmt: skip
 
 

@@ -17,14 +17,13 @@ from scipy import ndimage
 from torch import Tensor
 
 from KPrismCore.errors import TrainingDataError
+from KPrismCore.training.drawings import deformed, made_up
 from KPrismCore.training.packs import MIN_TARGET_PIXELS, ImageSet, Pixels, Sample
 from KPrismCore.training.settings import TrainingSettings
-from KPrismCore.training.synthetic import MIN_PIXELS, draw_task
 
 Classes = Mapping[int, Mapping[str, Sequence[str]]]
 Pair = tuple[Pixels, NDArray[np.bool_]]
 SAME_SUBJECT_PROBABILITY = 0.25
-PAINTED_PROBABILITY = 0.4
 
 
 @dataclass(frozen=True)
@@ -208,16 +207,17 @@ class TaskSampler:
         return 0, candidates[int(rng.integers(len(candidates)))]
 
     def _draw_synthetic(self, rng: np.random.Generator, references: int, size: int) -> Task:
-        samples = self._sets[int(rng.choice(self._usable, p=self._set_weights))].samples
-        painted = rng.random() < PAINTED_PROBABILITY
-        while True:
-            task = draw_task(rng, size)
-            drawings = []
-            for _ in range(references + 1):
-                background = samples[int(rng.integers(len(samples)))].image if painted else None
-                drawings.append(task.draw(rng, background))
-            if all(MIN_PIXELS <= mask.sum() <= 0.6 * mask.size for _, mask in drawings):
-                return Task(drawings[0], tuple(drawings[1:]), "synthetic")
+        share, drawings = self._settings.deformed_share, None
+        if share > 0 and rng.random() < share:
+            drawings = deformed(rng, lambda: self._draw_labels(rng), references + 1)
+        if drawings is None:
+            samples = self._sets[int(rng.choice(self._usable, p=self._set_weights))].samples
+            drawings = made_up(rng, samples, references + 1, size)
+        return Task(drawings[0], tuple(drawings[1:]), "synthetic")
+
+    def _draw_labels(self, rng: np.random.Generator) -> tuple[Sample, tuple[int, ...]]:
+        _, source = self._draw_source(rng, classes=False)
+        return self._sets[source.set_index].samples[int(rng.choice(source.members))], source.labels
 
     def _class_sources(self, classes: Classes) -> list[tuple[int, list[Source]]]:
         found = []

@@ -11,7 +11,7 @@ from typing import Any
 import tomllib
 from torch import Tensor
 
-from KPrismCore.catalogue import Catalogue, load_catalogue
+from KPrismCore.catalogue import Catalogue
 from KPrismCore.checkpoint import Checkpoint, ModelCard, save_checkpoint
 from KPrismCore.decision import LOWEST_THRESHOLD
 from KPrismCore.errors import CheckpointError, InputFileError, OutputFileError
@@ -19,6 +19,7 @@ from KPrismCore.network.config import KPrismConfig
 from KPrismCore.network.kprism import KPrism
 from KPrismCore.preprocess import Preprocessing
 from KPrismCore.training.batches import BatchStream
+from KPrismCore.training.class_tables import class_file, run_catalogue
 from KPrismCore.training.configuration import from_plain
 from KPrismCore.training.data import TaskSampler, read_classes
 from KPrismCore.training.packs import ImageSet, split_by_subject
@@ -27,7 +28,6 @@ from KPrismCore.training.runlog import MEAN_GROUP
 from KPrismCore.training.settings import TrainingSettings
 from KPrismCore.training.state import STATE_NAME, load_state
 
-CLASSES = Path(__file__).resolve().parents[2] / "Resources" / "Classes"
 LIMIT_MEGABYTES = 16.0
 
 
@@ -68,16 +68,8 @@ def run_checkpoint(run: Path, card: ModelCard, metrics: Mapping[str, Any] | None
     if not path.is_file():
         raise CheckpointError(f"{run} holds no {STATE_NAME}.", "Name the folder of a training run.")
     state, results = load_state(path), dict(metrics) if metrics is not None else _quick_validation(run)
-    return state_checkpoint(state, card, results, catalogue_of(from_plain(state["settings"])))
-
-
-def catalogue_of(settings: TrainingSettings) -> Catalogue:
-    """Return the classes that a recipe trains by name; none where it names no class file.
-
-    Raises:
-        InputFileError: the class file is not there, or is none.
-    """
-    return load_catalogue(CLASSES / settings.classes) if settings.classes else Catalogue(())
+    classes = run_catalogue(from_plain(state["settings"]).classes, run)
+    return state_checkpoint(state, card, results, classes)
 
 
 def state_checkpoint(
@@ -116,7 +108,8 @@ def recalibrated(
         batches: how many training batches to take the mean over.
     """
     settings = from_plain(load_state(run / STATE_NAME)["settings"])
-    classes = read_classes(CLASSES / settings.classes) if settings.classes else {}
+    table = class_file(settings.classes, run)
+    classes = read_classes(table) if table else {}
     training = [split_by_subject(image_set)[0] for image_set in sets]
     stream = BatchStream(TaskSampler(training, classes, settings), settings)
     network: KPrism = checkpoint.build()

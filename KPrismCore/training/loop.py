@@ -25,8 +25,9 @@ from KPrismCore.network.kprism import KPrism
 from KPrismCore.training.batches import BatchStream, Share
 from KPrismCore.training.board import Board
 from KPrismCore.training.checks import check_network, check_share
+from KPrismCore.training.class_tables import run_catalogue
 from KPrismCore.training.data import Batch, Classes, TaskSampler
-from KPrismCore.training.export import catalogue_of, state_checkpoint
+from KPrismCore.training.export import state_checkpoint
 from KPrismCore.training.learner import Learner
 from KPrismCore.training.packs import ImageSet, split_by_subject
 from KPrismCore.training.processes import any_of, facts, make_fabric
@@ -105,7 +106,7 @@ class Trainer:
         Raises:
             CheckpointError: nothing of it fits.
         """
-        report = warm_start(self.model, source, catalogue_of(self.settings))
+        report = warm_start(self.model, source, run_catalogue(self.settings.classes, self.folder))
         self.learner.average.model.load_state_dict(self.model.state_dict())
         return report
 
@@ -224,7 +225,7 @@ class Trainer:
         self.best = score
         results = {"quick_validation": {"step": self.step, **{k: round(v, 4) for k, v in means.items()}}}
         card = ModelCard(name=self.settings.name)
-        classes = catalogue_of(self.settings)
+        classes = run_catalogue(self.settings.classes, self.folder)
         save_checkpoint(self.folder / BEST_NAME, state_checkpoint(self._state(), card, results, classes))
 
 

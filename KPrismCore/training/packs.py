@@ -11,8 +11,8 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -46,12 +46,16 @@ class Sample:
 
 @dataclass(frozen=True)
 class ImageSet:
-    """One set of images with one meaning of its label numbers."""
+    """One set of images with one meaning of its label numbers.
+
+    `codes` are Slicer's terminology entries by label name, where the data have them.
+    """
 
     name: str
     modality: str
     labels: dict[int, str]
     samples: tuple[Sample, ...]
+    codes: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_packs(folder: Path, size: int) -> list[ImageSet]:
@@ -140,7 +144,7 @@ def volume_slices(image: Pixels, mask: Pixels) -> list[tuple[Pixels, Pixels]]:
 
 
 def _with_samples(image_set: ImageSet, samples: tuple[Sample, ...]) -> ImageSet:
-    return ImageSet(image_set.name, image_set.modality, image_set.labels, samples)
+    return replace(image_set, samples=samples)
 
 
 def _rank(set_name: str, subject: str) -> bytes:

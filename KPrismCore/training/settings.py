@@ -26,6 +26,7 @@ class TrainingSettings:
     `warmup_epochs`; see `schedule.with_length`.
     Images are kept at `image_size` (0: the network's `input_size`); where that is larger, a sample is
     reduced to the network's size, or, with `crop_probability` in click mode, cut out around its target.
+    `deformed_share` of the synthetic tasks are bent label maps of real images; the others are made up.
     `augmentation` multiplies the probability of every random change of an image but mirroring; see `Changes`.
     Source of the paper's values: paper section 4.1; spec sections 16 and 19.
     """
@@ -59,6 +60,7 @@ class TrainingSettings:
     click_loss_factor: float = 0.5
     output_weights: tuple[float, ...] = ()
     synthetic_probability: float = 0.15
+    deformed_share: float = 0.0
     component_probability: float = 0.3
     union_probability: float = 0.1
     size_power: float = 0.5

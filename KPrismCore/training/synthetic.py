@@ -46,7 +46,7 @@ class SyntheticTask:
             rng: source of the deformation and the texture.
             background: uint8 S x S or S x S x 3 to draw the object into; a made-up one where None.
         """
-        rows, columns = _deformation(rng, self.size)
+        rows, columns = deformation(rng, self.size)
         fields = [field[rows, columns] for field in self.base]
         mask, canvas = self._regions(fields) if self.kind == "regions" else self._shape(fields)
         texture = self.texture_strength * smooth_field(rng, self.size, self.texture_cells)
@@ -108,12 +108,20 @@ def _tube(rng: np.random.Generator, size: int) -> Field:
     return (rng.uniform(1.2, 6.0) - distance).astype(np.float32)
 
 
-def _deformation(rng: np.random.Generator, size: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return row and column indices (S x S) of a random smooth warp with rotation, scale and shift."""
+def deformation(
+    rng: np.random.Generator, size: int, strength: float = 1.0
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return row and column indices (S x S) of a random smooth warp with rotation, scale and shift.
+
+    Args:
+        rng: source of the warp.
+        size: edge S of the square.
+        strength: multiplies the bending; rotation, scale and shift stay.
+    """
     turn, scale = rng.uniform(-0.6, 0.6), rng.uniform(0.8, 1.25)
     shift = rng.uniform(-0.1, 0.1, 2) * size
     rows, columns = np.mgrid[:size, :size].astype(np.float32) - np.float32((size - 1) / 2)
-    bend = 0.03 * size
+    bend = 0.03 * strength * size
     cosine, sine = np.float32(np.cos(turn) * scale), np.float32(np.sin(turn) * scale)
     warped_rows = cosine * rows - sine * columns + bend * smooth_field(rng, size, 4) + shift[0]
     warped_columns = sine * rows + cosine * columns + bend * smooth_field(rng, size, 4) + shift[1]

@@ -28,6 +28,7 @@ EXTRA_LIBRARIES = {
     "rich",
     "pandas",
     "PIL",
+    "pydicom",
     "ray",
     "lightning_fabric",
 }

@@ -13,7 +13,7 @@ from measured import OneSquare, measured_model
 
 from KPrismCore.errors import TrainingDataError
 from KPrismCore.evaluation.benchmark import Benchmark
-from KPrismCore.evaluation.cases import EvaluationSet, evaluation_sets
+from KPrismCore.evaluation.cases import DataPlace, EvaluationSet
 from KPrismCore.evaluation.clicks import click_series, replayed
 from KPrismCore.evaluation.model_scores import weights_hash
 from KPrismCore.evaluation.protocol import FAST, MODEL, OWN, PREVIOUS, SAME, Protocol
@@ -94,7 +94,7 @@ def test_all_subjects_are_more_than_the_validation_part(packs):
 
 def test_an_unknown_set_is_named(packs):
     with pytest.raises(TrainingDataError, match="nonsense"):
-        evaluation_sets(packs, ["nonsense"])
+        DataPlace(packs).sets(["nonsense"])
 
 
 def test_a_broken_pack_is_named(tmp_path):

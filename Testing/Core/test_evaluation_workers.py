@@ -22,7 +22,7 @@ from KPrismCore.checkpoint import Checkpoint, save_checkpoint
 from KPrismCore.commands.evaluate import evaluate
 from KPrismCore.errors import CheckpointError, DeviceError, MissingPackageError, WorkerError
 from KPrismCore.evaluation import cluster, runs
-from KPrismCore.evaluation.cases import Case, EvaluationSet
+from KPrismCore.evaluation.cases import Case, DataPlace
 from KPrismCore.evaluation.cluster import Workers, measure_on_workers, ray_session
 from KPrismCore.evaluation.cluster_worker import CaseWorker, Recipe, question, records_of
 from KPrismCore.evaluation.model_scores import weights_hash
@@ -43,15 +43,17 @@ def a_recipe(tmp_path_factory) -> Recipe:
     parts = (model.network.config, model.network.state_dict(), model.catalogue, model.preprocessing)
     save_checkpoint(file, Checkpoint(*parts, model.card))
     data = folder / "data"
-    packs = {"discs": write_pack(data, "discs"), "balls": write_volume_pack(data, "balls")}
+    write_pack(data, "discs")
+    write_volume_pack(data, "balls")
     weights = weights_hash(load_model(file, "cpu").network)
     hashes = {MODEL: weights, PREVIOUS: weights}
-    return Recipe(str(file), PROTOCOL, packs, hashes, str(file), peers=("region growing",))
+    return Recipe(str(file), PROTOCOL, DataPlace(data), hashes, str(file), peers=("region growing",))
 
 
 @pytest.fixture(scope="module")
 def the_cases(a_recipe) -> Chosen:
-    sets = [EvaluationSet(path) for path in a_recipe.packs.values()]
+    there = a_recipe.data.sets()
+    sets = [there[name] for name in ("discs", "balls")]
     return [(image_set, case) for image_set in sets for case in image_set.cases(PROTOCOL.limit)]
 
 
@@ -305,7 +307,7 @@ def test_the_command_gives_its_workers_all_that_it_has_itself(a_recipe, tmp_path
 
     monkeypatch.setattr(runs, "ray_session", lambda _workers: nullcontext())
     monkeypatch.setattr(runs, "measure_on_workers", remember)
-    data = next(iter(a_recipe.packs.values())).parents[1]
+    data = a_recipe.data.folder
     common = {"limit": 1, "fast": True, "peers": "none", "previous": a_recipe.model}
     for folder, count in (("shared", 2), ("alone", 0)):
         evaluate(data, a_recipe.model, tmp_path / folder, workers=count, **common)

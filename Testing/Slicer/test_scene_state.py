@@ -14,6 +14,7 @@ from logic_fixtures import *  # noqa: F403
 from logic_samples import Heard, SlowPredictor, add_image, add_view, ras_at, scene_mask, wait
 
 from KPrismCore.errors import SessionFileError, UnknownClassError
+from KPrismCore.training.datasets.scene import SceneCase
 
 
 @pytest.fixture
@@ -85,6 +86,16 @@ def test_masks_prompts_and_settings_come_back_from_a_saved_scene(worked_on, tmp_
     assert np.array_equal(scene_mask(again, back.segmentId), mask)
     assert described(again) == prompts
     again.cleanup()
+
+
+def test_a_saved_scene_is_a_case_to_train_on(worked_on, tmp_path):
+    assert slicer.util.saveScene(str(tmp_path / "scene.mrb"))
+    (content,) = SceneCase("scene", "scene", tmp_path / "scene.mrb").read()
+    (layer,) = content.layers
+    name = worked_on.segmentationNode.GetSegmentation().GetSegment(worked_on.segmentId).GetName()
+    number = 1 + [label.name for label in layer.labels].index(name)
+    assert np.array_equal(layer.array == number, scene_mask(worked_on, worked_on.segmentId) > 0)
+    assert np.array_equal(content.volume.array, slicer.util.arrayFromVolume(worked_on.volumeNode))
 
 
 def test_work_goes_on_with_the_prompts_that_came_back(worked_on):

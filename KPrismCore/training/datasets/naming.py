@@ -1,0 +1,32 @@
+"""What file names tell: which image a mask belongs to, and which files show the same patient."""
+
+from __future__ import annotations
+
+import re
+
+from KPrismCore.image_files import PICTURE_ENDINGS, VOLUME_ENDINGS
+
+IMAGE_ENDINGS = (*VOLUME_ENDINGS, *PICTURE_ENDINGS)
+# words that say that a number is a place or a time within one patient
+_WITHIN = re.compile(r"[_\-. ]*(slice|frame|patch|tile|img|image|sl|fr|z|t)[_\-. ]?\d+$", re.IGNORECASE)
+# words that make a mask's name of its image's
+_MASK = re.compile(
+    r"[_\-. ]*(segmentation|seg|labels?|labelmap|masks?|gt|groundtruth|annotations?)([_\-. ]?\d+)?$",
+    re.IGNORECASE,
+)
+
+
+def is_image(name: str) -> bool:
+    """Whether a file name ends as that of an image that can be read, segmentations included."""
+    return name.lower().endswith(IMAGE_ENDINGS)
+
+
+def image_of_mask(stem: str) -> str | None:
+    """The stem of the image whose mask has this stem; None for a name that is not a mask's."""
+    found = _MASK.search(stem)
+    return stem[: found.start()] if found else None
+
+
+def subject_of(stem: str) -> str:
+    """The subject of a file: its name without a slice, frame or patch number at the end."""
+    return _WITHIN.sub("", stem) or stem

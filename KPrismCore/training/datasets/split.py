@@ -1,0 +1,53 @@
+"""Checks that training and validation share nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from KPrismCore.training.packs import ImageSet, Sample, split_by_subject
+
+_NAMED = 3
+
+
+def split_warnings(sets: Sequence[ImageSet]) -> list[str]:
+    """Say which images are the same byte by byte in training and in validation, of one set or of two.
+
+    A patient of one set cannot be on both sides; the same image under two names or in two sets can.
+
+    Args:
+        sets: whole image sets.
+
+    Returns:
+        One sentence per pair of sets, naming some of the images; empty where nothing is shared.
+    """
+    learned: dict[str, tuple[str, Sample]] = {}
+    for image_set in sets:
+        for sample in split_by_subject(image_set)[0].samples:
+            learned.setdefault(fingerprint(sample), (image_set.name, sample))
+    shared: dict[tuple[str, str], list[tuple[Sample, Sample]]] = defaultdict(list)
+    for image_set in sets:
+        for sample in split_by_subject(image_set)[1].samples:
+            name, twin = learned.get(fingerprint(sample), ("", sample))
+            if name:
+                shared[name, image_set.name].append((twin, sample))
+    return [_sentence(names, pairs) for names, pairs in shared.items()]
+
+
+def fingerprint(sample: Sample) -> str:
+    """A hash of the image's bytes, which kept slices carry with them."""
+    known = getattr(sample, "fingerprint", None)
+    return known if isinstance(known, str) else hashlib.sha256(sample.image.tobytes()).hexdigest()[:16]
+
+
+def _sentence(names: tuple[str, str], pairs: Iterable[tuple[Sample, Sample]]) -> str:
+    # slices of one volume say it once
+    each = (f"{twin.name} of {twin.subject} = {sample.name} of {sample.subject}" for twin, sample in pairs)
+    found = list(dict.fromkeys(each))
+    where = names[0] if names[0] == names[1] else f"{names[0]} and {names[1]}"
+    more = f", and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    return (
+        f"The same image is in training and in validation ({where}): {'; '.join(found[:_NAMED])}{more}. "
+        "Give both the same patient, or remove one."
+    )
