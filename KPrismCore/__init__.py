@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from KPrismCore.errors import KPrismError
-    from KPrismCore.predictor import Features, Model, Prediction, Predictor, load_model
+    from KPrismCore.model import Model, load_model
+    from KPrismCore.predictor import Features, Prediction, Predictor
     from KPrismCore.prompts import Click
     from KPrismCore.session import AnnotationSession
     from KPrismCore.volumes import Volume, read_volume
@@ -22,8 +23,8 @@ __all__ = [
 
 _HOMES = {
     "AnnotationSession": "session", "Click": "prompts", "Features": "predictor", "KPrismError": "errors",
-    "Model": "predictor", "Prediction": "predictor", "Predictor": "predictor", "Volume": "volumes",
-    "load_model": "predictor", "read_volume": "volumes",
+    "Model": "model", "Prediction": "predictor", "Predictor": "predictor", "Volume": "volumes",
+    "load_model": "model", "read_volume": "volumes",
 }  # fmt: skip
 
 

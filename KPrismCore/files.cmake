@@ -76,6 +76,7 @@ set(KPRISM_CORE_SCRIPTS
   KPrismCore/launcher/run_core.py
   KPrismCore/letterbox.py
   KPrismCore/modalities.py
+  KPrismCore/model.py
   KPrismCore/network/__init__.py
   KPrismCore/network/authors.py
   KPrismCore/network/config.py

@@ -13,9 +13,9 @@ from rich.table import Table
 
 from KPrismCore.device import choose_device, measured_threads
 from KPrismCore.evaluation.speed import SpeedReport, measure_speed
+from KPrismCore.model import DEFAULT_MODEL, load_model
 from KPrismCore.network.config import FULL
 from KPrismCore.network.kprism import KPrism
-from KPrismCore.predictor import DEFAULT_MODEL, load_model
 
 
 def bench(

@@ -22,7 +22,8 @@ from KPrismCore.errors import InputFileError
 from KPrismCore.evaluation.metrics import dice
 from KPrismCore.labelmaps import Segment as WritableSegment
 from KPrismCore.labelmaps import write_segmentation
-from KPrismCore.predictor import DEFAULT_MODEL, Model, Predictor, load_model
+from KPrismCore.model import DEFAULT_MODEL, Model, load_model
+from KPrismCore.predictor import Predictor
 from KPrismCore.prompts import Click
 from KPrismCore.session import AnnotationSession, SliceResult
 from KPrismCore.simulate import next_click

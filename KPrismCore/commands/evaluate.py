@@ -26,7 +26,8 @@ from KPrismCore.evaluation.runs import Chosen, Measured, measured_by_workers, me
 from KPrismCore.evaluation.sheet import draw_sheet
 from KPrismCore.evaluation.store import RecordStore
 from KPrismCore.evaluation.throughput import Throughput, measure_throughput
-from KPrismCore.predictor import DEFAULT_MODEL, Model, Predictor, load_model
+from KPrismCore.model import DEFAULT_MODEL, Model, load_model
+from KPrismCore.predictor import Predictor
 
 RECORDS = "records.jsonl"
 Fast = Annotated[

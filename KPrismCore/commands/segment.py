@@ -27,7 +27,8 @@ from KPrismCore.commands.segment_inputs import (
 )
 from KPrismCore.errors import PromptError, ReferenceMismatchError
 from KPrismCore.labelmaps import WrittenSegmentation
-from KPrismCore.predictor import DEFAULT_MODEL, MAX_REFERENCES, Model, Predictor, load_model
+from KPrismCore.model import DEFAULT_MODEL, Model, load_model
+from KPrismCore.predictor import MAX_REFERENCES, Predictor
 from KPrismCore.preprocess import Range
 from KPrismCore.prompts import Click
 from KPrismCore.references import DEFAULT_COUNT

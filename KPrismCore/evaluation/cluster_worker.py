@@ -21,7 +21,8 @@ from KPrismCore.evaluation.benchmark import Benchmark
 from KPrismCore.evaluation.cases import Case, DataPlace, EvaluationSet
 from KPrismCore.evaluation.peers import PEERS
 from KPrismCore.evaluation.protocol import Protocol, Record
-from KPrismCore.predictor import Predictor, load_model
+from KPrismCore.model import load_model
+from KPrismCore.predictor import Predictor
 
 # a worker meets the cases set by set; a pack lies in memory as a whole
 OPEN_SETS = 2

@@ -17,9 +17,9 @@ from torch import nn
 from KPrismCore.catalogue import Catalogue, ClassEntry
 from KPrismCore.checkpoint import Checkpoint, ModelCard, read_checkpoint
 from KPrismCore.errors import CheckpointError, UnknownClassError
+from KPrismCore.model import find_model
 from KPrismCore.network.kprism import KPrism
 from KPrismCore.network.layers import BasicBlock
-from KPrismCore.predictor import find_model
 from KPrismCore.training.export import run_checkpoint
 from KPrismCore.training.state import STATE_NAME
 

@@ -21,10 +21,11 @@ def loadPredictor(nameOrPath: str, device: str, notify: Callable[[str], None]) -
         notify: called on the worker's thread with a sentence when the predictor has to leave the GPU.
 
     Raises:
-        CheckpointError, DeviceError: as `KPrismCore.predictor.load_model`.
+        CheckpointError, DeviceError: as `KPrismCore.model.load_model`.
     """
     # torch comes with it: seconds, and only here
-    from KPrismCore.predictor import DEFAULT_MODEL, Predictor, load_model
+    from KPrismCore.model import DEFAULT_MODEL, load_model
+    from KPrismCore.predictor import Predictor
 
     model = load_model(DEFAULT_MODEL if nameOrPath == DEFAULT else nameOrPath, device)
     return Predictor(model, notify)

@@ -11,9 +11,9 @@ import torch
 from KPrismCore.catalogue import Catalogue, load_catalogue
 from KPrismCore.checkpoint import ModelCard
 from KPrismCore.evaluation.protocol import MODEL
+from KPrismCore.model import Model
 from KPrismCore.network.config import KPrismConfig
 from KPrismCore.network.kprism import KPrism
-from KPrismCore.predictor import Model
 from KPrismCore.preprocess import Preprocessing
 
 TINY = KPrismConfig(

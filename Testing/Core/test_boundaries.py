@@ -51,6 +51,7 @@ LAYERS = (
     },
     {"network"},
     {"checkpoint"},
+    {"model"},
     {"predictor"},
     {"session"},
     {"training", "evaluation"},

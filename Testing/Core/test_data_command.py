@@ -19,7 +19,8 @@ from KPrismCore.commands.evaluate import evaluate
 from KPrismCore.commands.export import export
 from KPrismCore.commands.train import train
 from KPrismCore.errors import TrainingDataError
-from KPrismCore.predictor import Predictor, load_model
+from KPrismCore.model import load_model
+from KPrismCore.predictor import Predictor
 from KPrismCore.training.class_tables import (
     found_classes,
     run_catalogue,

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from KPrismCore.commands.demo import FILES, demo, own_folder
 from KPrismCore.commands.window import has_window, run_window
 from KPrismCore.errors import OutputFileError
-from KPrismCore.predictor import Predictor, load_model
+from KPrismCore.model import load_model
+from KPrismCore.predictor import Predictor
 from KPrismCore.session import AnnotationSession
 from KPrismCore.volumes import list_segments, read_volume
 from Testing.Core.tiny import tiny_checkpoint

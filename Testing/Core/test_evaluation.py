@@ -18,7 +18,8 @@ from KPrismCore.evaluation.clicks import click_series, replayed
 from KPrismCore.evaluation.model_scores import weights_hash
 from KPrismCore.evaluation.protocol import FAST, MODEL, OWN, PREVIOUS, SAME, Protocol
 from KPrismCore.evaluation.store import RecordStore
-from KPrismCore.predictor import Model, Predictor
+from KPrismCore.model import Model
+from KPrismCore.predictor import Predictor
 from KPrismCore.prompts import Click
 from KPrismCore.training.packs import read_pack, split_by_subject
 

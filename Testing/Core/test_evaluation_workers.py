@@ -29,7 +29,7 @@ from KPrismCore.evaluation.model_scores import weights_hash
 from KPrismCore.evaluation.protocol import MODEL, OWN, PREVIOUS, SAME, Protocol, Record
 from KPrismCore.evaluation.runs import Chosen, measured_by_workers, measured_here
 from KPrismCore.evaluation.store import RecordStore
-from KPrismCore.predictor import load_model
+from KPrismCore.model import load_model
 from Testing.Core.worker_samples import TWO, FatalRecipe
 
 PROTOCOL = Protocol(limit=3, clicks=2, refinements=1, peer_clicks=(SAME, OWN), shots=())

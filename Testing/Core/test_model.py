@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from KPrismCore import predictor as module
+from KPrismCore import model as module
 from KPrismCore.checkpoint import read_checkpoint
 from KPrismCore.errors import CheckpointError, DeviceError
+from KPrismCore.model import Model, load_model, model_of
 from KPrismCore.network.kprism import KPrism
-from KPrismCore.predictor import Model, Predictor, load_model, model_of
+from KPrismCore.predictor import Predictor
 from KPrismCore.prompts import Click
 from Testing.Core.spy import Spy
 from Testing.Core.tiny import tiny_checkpoint

@@ -106,5 +106,11 @@ def test_the_worker_knows_neither_scene_nor_qt():
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_opening_the_module_does_not_import_torch(path):
-    needs_torch = {"torch", "KPrismCore.session", "KPrismCore.predictor", "KPrismCore.references"}
+    needs_torch = {
+        "torch",
+        "KPrismCore.session",
+        "KPrismCore.model",
+        "KPrismCore.predictor",
+        "KPrismCore.references",
+    }
     assert not imported_at_once(path) & needs_torch

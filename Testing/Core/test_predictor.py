@@ -17,8 +17,9 @@ from KPrismCore.errors import (
     ReferenceMismatchError,
     UnknownClassError,
 )
+from KPrismCore.model import Model
 from KPrismCore.network.kprism import KPrism
-from KPrismCore.predictor import Model, Predictor, confidence
+from KPrismCore.predictor import Predictor, confidence
 from KPrismCore.preprocess import Preprocessing
 from KPrismCore.prompts import Click
 from Testing.Core.spy import Spy

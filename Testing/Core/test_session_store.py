@@ -11,7 +11,8 @@ import pytest
 
 from KPrismCore import session_store
 from KPrismCore.errors import OutputFileError, SessionFileError, UnknownClassError
-from KPrismCore.predictor import Predictor, load_model
+from KPrismCore.model import load_model
+from KPrismCore.predictor import Predictor
 from KPrismCore.prompts import Click
 from KPrismCore.session import AnnotationSession
 from Testing.Core.tiny import CLASSES, FakePredictor, oblique_plane, random_volume, tiny_checkpoint

@@ -10,7 +10,8 @@ import pytest
 
 from KPrismCore.errors import PromptError, ProtectedError
 from KPrismCore.geometry import VolumeGeometry
-from KPrismCore.predictor import Predictor, load_model
+from KPrismCore.model import load_model
+from KPrismCore.predictor import Predictor
 from KPrismCore.prompts import Click
 from KPrismCore.session import AnnotationSession
 from KPrismCore.slices import Plane, SlicePlane

@@ -16,7 +16,8 @@ import pytest
 from KPrismCore.evaluation.benchmark import Benchmark
 from KPrismCore.evaluation.cluster import Workers, ray_session
 from KPrismCore.evaluation.cluster_worker import Recipe
-from KPrismCore.predictor import Predictor, load_model
+from KPrismCore.model import load_model
+from KPrismCore.predictor import Predictor
 
 TWO = Workers(2)
 

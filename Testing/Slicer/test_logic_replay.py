@@ -24,8 +24,9 @@ from logic_samples import (
 
 from KPrismCore.catalogue import load_catalogue
 from KPrismCore.checkpoint import Checkpoint, ModelCard
+from KPrismCore.model import model_of
 from KPrismCore.network.kprism import KPrism
-from KPrismCore.predictor import Predictor, model_of
+from KPrismCore.predictor import Predictor
 from KPrismCore.preprocess import Preprocessing
 from Testing.Core.tiny import CLASSES, TINY
 
