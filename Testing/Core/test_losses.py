@@ -29,7 +29,7 @@ def test_dice_follows_the_formula() -> None:
 
 def test_the_golden_values_are_met() -> None:
     if not GOLDEN.exists():
-        pytest.skip("golden files of the official loss are not available")
+        pytest.skip("needs ../shared: golden files of the official loss")
     golden = np.load(GOLDEN)
     shape = tuple(golden["target_shape"])
     bits = np.unpackbits(golden["target_bits"])[: int(np.prod(shape))]

@@ -134,7 +134,7 @@ def test_a_person_takes_large_errors_more_often(rng: np.random.Generator) -> Non
 
 def test_the_golden_points_are_met(rng: np.random.Generator) -> None:
     if not GOLDEN.exists():
-        pytest.skip("golden files of the official sampler are not available")
+        pytest.skip("needs ../shared: golden files of the official sampler")
     golden = np.load(GOLDEN)
     shape = tuple(golden["shape"])
     distances = []
