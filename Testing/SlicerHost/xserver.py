@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from PySide6 import QtCore
+from PySide6 import QtCore, QtGui
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ARTIFACTS = REPOSITORY / "artifacts"
@@ -205,7 +205,13 @@ class Pointer:
 
 
 def photograph(name):
-    """Photograph the whole X screen into artifacts/; return the path."""
+    """Photograph the whole X screen, whatever drew on it, into artifacts/; return the path.
+
+    Raises:
+        RuntimeError: there is no screen, or the file cannot be written.
+    """
     path = artifact(name)
-    subprocess.run(["import", "-window", "root", str(path)], check=True)
+    screen = QtGui.QGuiApplication.primaryScreen()
+    if screen is None or not screen.grabWindow(0).save(str(path)):
+        raise RuntimeError(f"the screen could not be photographed into {path}")
     return path
