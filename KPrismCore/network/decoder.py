@@ -137,7 +137,7 @@ class DecoderLayer(nn.Module):
             bias, position = tokens.key_bias(), tokens.position
             content = self.query_attention(content, position, pixels, places, blocked)
             content = self.ffn(self.self_attention(content, position, bias))
-            pixels = self.pixel_attention(pixels, places, content, position, key_bias=bias)
+            pixels = self.pixel_attention(pixels, places, content, position, key_bias=bias, give_up=True)
         return to_tokens(self.pixel_block(to_map(pixels, size, size))), content
 
 

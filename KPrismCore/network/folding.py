@@ -82,7 +82,7 @@ class RelativeKeys:
         shares = gates[:, None] / sums.unflatten(0, (len(gates), -1))
         weights.mul_(shares.flatten(0, 1)[:, None])
         columns[-len(gates) :] = gates
-        return torch.mm(columns.t(), self.outputs.t()).add_(x)
+        return torch.addmm(x, columns.t(), self.outputs.t())
 
     def _exponentials(self, placed: Tensor, columns: Tensor, shifted: bool) -> tuple[Tensor, Tensor]:
         """Exponentials (G, m, L) of the logits, in `columns`, and their sums with the left out key."""

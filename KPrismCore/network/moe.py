@@ -49,6 +49,7 @@ class MoEAttention(nn.Module):
         memory_position: Tensor,
         blocked: Tensor | None = None,
         key_bias: Tensor | None = None,
+        give_up: bool = False,
     ) -> Tensor:
         """Attend from x (B, Lq, C) to memory (B, Lk, C).
 
@@ -57,10 +58,12 @@ class MoEAttention(nn.Module):
             memory_position: (B or 1, Lk, C) added to memory for the keys; the values are without it.
             blocked: (B, Lq, Lk) bool, True where a query may not look; no row may be all True.
             key_bias: (B, Lk) added to the logits: the logarithm of how often a key stands there.
+            give_up: whether the result may take the memory of x, which it does without gradients.
         """
         way, in_pieces = self.path(x.shape[1], memory.shape[1]), on_cpu_without_gradients(x)
         if in_pieces and way == self.fold_keys and blocked is None and memory.shape[1] > 1:
-            return self._to_few(x, position, self._folded_keys(memory + memory_position, memory, key_bias))
+            folded = self._folded_keys(memory + memory_position, memory, key_bias)
+            return self._to_few(x, position, folded, x if give_up else torch.empty_like(x))
         gates = functional.softmax(self.gate(x), dim=-1)
         if in_pieces and way == self.fold_queries and blocked is not None and key_bias is None:
             attended = self._from_open(x + position, memory, memory_position, gates, blocked)
@@ -68,9 +71,8 @@ class MoEAttention(nn.Module):
             attended = way(x + position, memory + memory_position, memory, gates, blocked, key_bias)
         return functional.layer_norm(x + attended, (self.width,), self.norm.weight, self.norm.bias)
 
-    def _to_few(self, x: Tensor, position: Tensor, folded: FoldedKeys) -> Tensor:
-        """`forward` to few keys, piece by piece."""
-        result = torch.empty_like(x)
+    def _to_few(self, x: Tensor, position: Tensor, folded: FoldedKeys, result: Tensor) -> Tensor:
+        """`forward` to few keys, piece by piece, into `result`, which may be x."""
         rows = piece_rows(folded.offset[0].numel() + 2 * self.width)
         norm = self.norm
         for sample, places in enumerate(position.expand_as(x)):

@@ -99,6 +99,25 @@ def test_folding_piece_by_piece_without_gradients_gives_the_result_of_the_plain_
     assert difference.abs().max() <= 1e-4
 
 
+def test_the_result_in_the_memory_of_the_input_is_the_same():
+    attention = random_attention(16, 2, 2)
+    x, position, memory = torch.randn(2, 300, 16), torch.randn(1, 300, 16), torch.randn(2, 4, 16)
+    with torch.inference_mode():
+        wanted = attention(x, position, memory, torch.zeros_like(memory))
+        found = attention(x, position, memory, torch.zeros_like(memory), give_up=True)
+    assert torch.equal(found, wanted)
+    assert found.data_ptr() == x.data_ptr()
+
+
+def test_an_input_that_is_not_given_up_stays():
+    attention = random_attention(16, 2, 2)
+    x, memory = torch.randn(2, 300, 16), torch.randn(2, 4, 16)
+    before = x.clone()
+    with torch.inference_mode():
+        attention(x, torch.zeros(1, 300, 16), memory, torch.zeros_like(memory))
+    assert torch.equal(x, before)
+
+
 @pytest.mark.parametrize("way", FOLDS)
 def test_folding_in_mixed_precision_without_gradients_is_near_the_plain_way(way):
     attention, inputs = made_up(1)
