@@ -7,6 +7,7 @@ stays in the cache, and pixels that no token may look at are left out.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -101,9 +102,8 @@ def pool_open(queries: Tensor, x: Tensor, position: Tensor, blocked: Tensor) -> 
     Queries with the same row of `blocked` share the pixels that are open to them; the others are left out.
     """
     pooled = torch.empty_like(queries)
-    rows, kinds = torch.unique(blocked, dim=0, return_inverse=True)
-    for kind, row in enumerate(rows):
-        members, seen = (kinds == kind).nonzero()[:, 0], (~row).nonzero()[:, 0]
+    for members, row in _same_rows(blocked):
+        seen = (~row).nonzero()[:, 0]
         group = queries.index_select(1, members).flatten(0, 1)
         folded = group.t().contiguous()
         pieces = []
@@ -114,6 +114,16 @@ def pool_open(queries: Tensor, x: Tensor, position: Tensor, blocked: Tensor) -> 
         mean = (torch.stack(means) * torch.stack(sums).softmax(0)).sum(0)
         pooled.index_copy_(1, members, mean.unflatten(0, (len(queries), -1)))
     return pooled
+
+
+def _same_rows(table: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Numbers of equal rows, with that row; few kinds of rows are found faster than they are sorted."""
+    left = torch.arange(len(table))
+    while len(left):
+        row = table[left[0]]
+        same = (table[left] == row).all(1)
+        yield left[same], row
+        left = left[~same]
 
 
 def _pool(queries: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
