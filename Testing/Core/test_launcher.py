@@ -38,6 +38,11 @@ pytestmark = pytest.mark.usefixtures("a_roomy_disk")
 needs_posix = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 
 
+def heeding_interrupts() -> None:
+    """For a child process: tests in the background ignore SIGINT, and it would inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 # Making the environment
 
 
@@ -222,7 +227,8 @@ def test_an_interrupted_installation_ends_plainly(launcher_folder, silent_index,
     index = f"http://127.0.0.1:{silent_index.getsockname()[1]}/simple"
     variables = {**os.environ, "PIP_INDEX_URL": index, "PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": ""}
     command = [sys.executable, launcher_folder / "kprism.py", "setup"]
-    with subprocess.Popen(command, env=variables, stderr=subprocess.PIPE, text=True) as launcher:
+    pipes = {"stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=variables, preexec_fn=heeding_interrupts, **pipes) as launcher:
         silent_index.accept()
         launcher.send_signal(number)
         said = launcher.communicate(timeout=PATIENCE_SECONDS)[1]
@@ -239,7 +245,7 @@ def test_an_interrupted_command_ends_plainly(launcher_folder, place):
     (core / place).write_text("import time\nprint('started', flush=True)\ntime.sleep(60)\n")
     command = [sys.executable, launcher_folder / "kprism.py", "info"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, **pipes) as launcher:
+    with subprocess.Popen(command, preexec_fn=heeding_interrupts, **pipes) as launcher:
         launcher.stdout.readline()
         launcher.send_signal(signal.SIGINT)
         said = launcher.communicate(timeout=PATIENCE_SECONDS)[1]
