@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import platform
 import time
 from functools import lru_cache
 
@@ -10,6 +12,10 @@ import torch
 from KPrismCore.errors import DeviceError
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+
+# of glibc's malloc.h: number of the option, and bytes; 32 MiB is the most it takes for the second one
+_TRIM_THRESHOLD = (-1, 256 * 2**20)
+_MMAP_THRESHOLD = (-3, 32 * 2**20)
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -40,6 +46,19 @@ def is_out_of_memory(error: Exception) -> bool:
     # the words of the MPS and CPU allocators
     words = ("out of memory", "can't allocate memory", "not enough memory")
     return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
+
+
+@lru_cache(maxsize=1)
+def keep_freed_memory() -> bool:
+    """Let the process keep up to a quarter of a gigabyte of freed memory; whether that could be arranged.
+
+    Every prompt allocates and frees the same large maps. glibc gives such memory back at once, and the
+    system fills each page with zeros before the next prompt has it. Other systems keep it by themselves.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return False
+    mallopt = ctypes.CDLL(None).mallopt
+    return all(mallopt(number, size) == 1 for number, size in (_TRIM_THRESHOLD, _MMAP_THRESHOLD))
 
 
 @lru_cache(maxsize=1)

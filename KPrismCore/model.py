@@ -11,7 +11,7 @@ import torch
 from KPrismCore.catalogue import Catalogue
 from KPrismCore.checkpoint import Checkpoint, ModelCard, read_checkpoint
 from KPrismCore.decision import HALF
-from KPrismCore.device import choose_device, is_out_of_memory, measured_threads
+from KPrismCore.device import choose_device, is_out_of_memory, keep_freed_memory, measured_threads
 from KPrismCore.errors import CheckpointError
 from KPrismCore.network.kprism import KPrism
 from KPrismCore.preprocess import Preprocessing
@@ -56,6 +56,7 @@ def load_model(name_or_path: str | os.PathLike[str] = DEFAULT_MODEL, device: str
     """
     place = choose_device(device)
     checkpoint = read_checkpoint(find_model(name_or_path))
+    keep_freed_memory()
     if place.type == "cpu" and "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(measured_threads())
     return model_of(checkpoint, place)

@@ -158,10 +158,11 @@ def blocked_pixels(probability: Tensor, tokens: Tokens) -> Tensor:
     Foreground tokens look where the probability is at least one half, background tokens where it is
     at most one half (those of a complement: less than one half). Spec section 10.
     """
-    flat = probability.flatten(1)[:, None]
-    background = torch.where(tokens.complement[None, :, None], flat >= 0.5, flat > 0.5)
-    blocked = torch.where(tokens.foreground[..., None], flat < 0.5, background)
-    return blocked & ~blocked.all(-1, keepdim=True)
+    flat = probability.flatten(1)
+    kinds = torch.stack((flat < 0.5, flat >= 0.5, flat > 0.5), 1)
+    kinds &= ~kinds.all(-1, keepdim=True)
+    kind = torch.where(tokens.foreground, 0, torch.where(tokens.complement, 1, 2))
+    return kinds[torch.arange(len(flat), device=flat.device)[:, None], kind]
 
 
 def mask_for_layer(logits: Tensor, size: int, binary_first: bool) -> Tensor:

@@ -56,6 +56,8 @@ class FoldedKeys:
 
 
 _LOG2_E = math.log2(math.e)
+# far above the smallest exponential that keeps all digits: what is lost below it is nothing beside the sum
+_SMALLEST_SUM = 2.0**-60
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ def pool_open(queries: Tensor, x: Tensor, position: Tensor, blocked: Tensor) -> 
     for members, row in _same_rows(blocked):
         seen = (~row).nonzero()[:, 0]
         group = queries.index_select(1, members).flatten(0, 1)
-        folded = group.t().contiguous()
+        folded = group.t().mul(_LOG2_E)
         pieces = []
         for index in seen.split(piece_rows(len(group) + 2 * x.shape[1])):
             values = x.index_select(0, index)
@@ -127,11 +129,19 @@ def _same_rows(table: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def _pool(queries: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean values (n, C) of one piece of the keys, and the logarithm of its sum of exponentials (n, 1)."""
-    logits = torch.mm(queries.t(), keys.t())
-    weights = logits.softmax(1)  # the largest is exp(the largest logit - the logarithm of the sum)
-    sums = logits.amax(1, keepdim=True) - weights.amax(1, keepdim=True).log()
-    return torch.mm(weights, values), sums
+    """Mean values (n, C) of one piece of the keys, and the logarithm of its sum of exponentials (n, 1).
+
+    Logits are to base 2, as in `RelativeKeys`, and without a shift as long as the sums allow it.
+    """
+    weights = torch.mm(queries.t(), keys.t()).exp2_()
+    sums = weights.sum(1, keepdim=True)
+    if float(sums.amin()) > _SMALLEST_SUM and math.isfinite(float(sums.amax())):
+        return torch.mm(weights, values).div_(sums), sums.log()
+    logits = torch.mm(queries.t(), keys.t(), out=weights)
+    largest = logits.amax(1, keepdim=True)
+    weights = logits.sub_(largest).exp2_()
+    sums = weights.sum(1, keepdim=True)
+    return torch.mm(weights, values).div_(sums), sums.log() + largest / _LOG2_E
 
 
 def piece_rows(columns: int) -> int:

@@ -74,14 +74,20 @@ class MoEAttention(nn.Module):
     def _to_few(self, x: Tensor, position: Tensor, folded: FoldedKeys, result: Tensor) -> Tensor:
         """`forward` to few keys, piece by piece, into `result`, which may be x."""
         rows = piece_rows(folded.offset[0].numel() + 2 * self.width)
-        norm = self.norm
+        placed, norm = x.new_empty(rows, self.width), self.norm
+        moments = x.new_empty(2, rows, 1)
         for sample, places in enumerate(position.expand_as(x)):
             keys = folded.relative(sample, self.experts)
             values = (value.split(rows) for value in (x[sample], places, result[sample]))
             for piece, place, out in zip(*values, strict=True):
+                count = len(piece)
                 gates = self.gate(piece).t().softmax(0)
-                attended = keys.attend(piece, piece + place, gates)
-                out.copy_(functional.layer_norm(attended, (self.width,), norm.weight, norm.bias))
+                attended = keys.attend(piece, torch.add(piece, place, out=placed[:count]), gates)
+                # functional.layer_norm has no place for its result
+                torch.ops.aten.native_layer_norm.out(
+                    attended, (self.width,), norm.weight, norm.bias, norm.eps,
+                    out0=out, out1=moments[0, :count], out2=moments[1, :count],
+                )  # fmt: skip
         return result
 
     def _from_open(
@@ -140,17 +146,16 @@ class MoEAttention(nn.Module):
     def _folded_queries(self, queries: Tensor) -> Tensor:
         """Queries (B, n, C) of all experts and heads against unprojected keys: (B, E*H, n, C)."""
         batch, count, _ = queries.shape
-        wq, wk = (self._per_head(w) for w in self._in_weights()[:2])
-        bq = self._in_biases()[0].reshape(-1, 1, self.depth)
-        q = torch.matmul(queries.reshape(1, batch * count, -1), wq.transpose(1, 2)) + bq
-        folded = torch.matmul(q * self.depth**-0.5, wk)  # (E*H, B*n, C)
+        wq, wk = self._in_weights()[:2]
+        projected = self._projected(queries, wq, self._in_biases()[0]) * self.depth**-0.5
+        folded = _by_expert(projected, self._per_head(wk))
         return folded.view(-1, batch, count, self.width).transpose(0, 1)
 
     def _unfolded(self, pooled: Tensor, gates: Tensor) -> Tensor:
         """Pooled values (B, E*H, n, C) to the gated sum of the experts, (B, n, C)."""
         batch, _, count, _ = pooled.shape
         wv, bv = self._per_head(self._in_weights()[2]), self._in_biases()[2].reshape(-1, 1, self.depth)
-        attended = torch.matmul(pooled.transpose(0, 1).flatten(1, 2), wv.transpose(1, 2)) + bv
+        attended = _by_expert(pooled.transpose(0, 1).flatten(1, 2), wv.transpose(2, 3)) + bv
         attended = attended.unflatten(0, (self.experts, self.heads)).transpose(1, 2).flatten(2)
         outputs = torch.baddbmm(self.out_bias[:, None], attended, self.out_weight.transpose(1, 2))
         return torch.einsum("ebnc,bne->bnc", outputs.view(self.experts, batch, count, self.width), gates)
@@ -169,20 +174,22 @@ class MoEAttention(nn.Module):
 
     def _folded_keys(self, keys: Tensor, values: Tensor, key_bias: Tensor | None) -> FoldedKeys:
         batch, count, _ = keys.shape
-        wq, wk, wv = (self._per_head(w) for w in self._in_weights())
-        bq, bk, bv = (b.reshape(-1, 1, self.depth) for b in self._in_biases())
-        k = torch.matmul(keys.reshape(1, batch * count, -1), wk.transpose(1, 2)) + bk
-        k = k * self.depth**-0.5
-        folded = torch.matmul(k, wq).view(-1, batch, count, self.width).transpose(0, 1)
-        offset = (k * bq).sum(-1).view(-1, batch, count).transpose(0, 1)
+        (wq, wk, wv), (bq, bk, bv) = self._in_weights(), self._in_biases()
+        k = self._projected(keys, wk, bk) * self.depth**-0.5
+        folded = _by_expert(k, self._per_head(wq)).view(-1, batch, count, self.width).transpose(0, 1)
+        offset = (k * bq.reshape(-1, 1, self.depth)).sum(-1).view(-1, batch, count).transpose(0, 1)
         if key_bias is not None:
             offset = offset + key_bias[:, None]
-        v = torch.matmul(values.reshape(1, batch * count, -1), wv.transpose(1, 2)) + bv
         wo = self.out_weight.view(self.experts, self.width, self.heads, self.depth).permute(0, 2, 3, 1)
-        outputs = torch.matmul(v, wo.reshape(-1, self.depth, self.width)).view(-1, batch, count, self.width)
+        outputs = _by_expert(self._projected(values, wv, bv), wo).view(-1, batch, count, self.width)
         # the weights of a head add up to one, so that its keys can bring its share of the bias
         share = (self.out_bias / self.heads).repeat_interleave(self.heads, 0)
         return FoldedKeys(folded, offset, (outputs + share[:, None, None]).transpose(0, 1))
+
+    def _projected(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """Tokens (B, n, C) under the weight (E, C, C) and bias (E, C) of every expert: (E*H, B*n, d)."""
+        tokens = x.reshape(1, -1, self.width).expand(self.experts, -1, -1)
+        return self._heads(torch.baddbmm(bias[:, None], tokens, weight.transpose(1, 2))).flatten(0, 1)
 
     def _in_weights(self) -> tuple[Tensor, ...]:
         return self.in_weight.chunk(3, dim=1)
@@ -191,12 +198,18 @@ class MoEAttention(nn.Module):
         return self.in_bias.chunk(3, dim=1)
 
     def _per_head(self, weight: Tensor) -> Tensor:
-        """(E, C, C) -> (E*H, d, C)."""
-        return weight.reshape(self.experts * self.heads, self.depth, self.width)
+        """(E, C, C) -> (E, H, d, C), without a copy."""
+        return weight.unflatten(1, (self.heads, self.depth))
 
     def _heads(self, x: Tensor) -> Tensor:
         """(B, L, C) -> (B, H, L, d)."""
         return x.unflatten(-1, (self.heads, self.depth)).transpose(1, 2)
+
+
+def _by_expert(x: Tensor, weight: Tensor) -> Tensor:
+    """(E*H, n, a) times (E, H, a, b), which is a part of a parameter and is not copied: (E*H, n, b)."""
+    parts = zip(x.chunk(len(weight)), weight, strict=True)
+    return torch.cat([torch.bmm(part, own) for part, own in parts])
 
 
 def _masked(logits: Tensor, blocked: Tensor | None, key_bias: Tensor | None) -> Tensor:

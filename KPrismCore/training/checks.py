@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from KPrismCore.errors import InputFileError, TrainingDataError
 from KPrismCore.network.config import KPrismConfig
-from KPrismCore.training.settings import MODES, PRECISIONS, TrainingSettings
+from KPrismCore.training.settings import MODES, OPTIMIZERS, PRECISIONS, TrainingSettings
 
 SHARES = (
     "silent_probability", "noisy_click_probability", "synthetic_probability", "component_probability",
@@ -17,6 +17,8 @@ def check_settings(settings: TrainingSettings) -> None:
     _check_probabilities(settings)
     _check_counts(settings)
     _check_ranges(settings)
+    if settings.optimizer not in OPTIMIZERS:
+        raise ValueError(f"optimizer is {' or '.join(OPTIMIZERS)}")
     if settings.precision not in PRECISIONS:
         raise ValueError(f"precision is {', '.join(PRECISIONS[:-1])} or {PRECISIONS[-1]}")
 

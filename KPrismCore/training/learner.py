@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from KPrismCore.network.kprism import KPrism
 from KPrismCore.training.data import Batch
 from KPrismCore.training.losses import SegmentationLoss
+from KPrismCore.training.optimizers import make_optimizer
 from KPrismCore.training.passes import train_passes
 from KPrismCore.training.processes import ready_for
 from KPrismCore.training.runlog import Window
@@ -66,7 +67,7 @@ class Learner:
         self._settings, self._fabric = settings, fabric
         passes = Passes(model, settings)
         passes.model = ready_for(model, fabric)  # type: ignore[assignment]
-        self.optimizer = _optimizer(passes.model, settings)
+        self.optimizer = make_optimizer(passes.model, settings)
         self._passes, self._stepper = fabric.setup(passes, self.optimizer)
         self.model: KPrism = passes.model.train()
         self.average = WeightAverage(self.model, settings.ema_decay)
@@ -135,11 +136,3 @@ def set_norms(model: nn.Module, settings: TrainingSettings, step: int) -> None:
         if isinstance(module, nn.BatchNorm2d | nn.SyncBatchNorm):
             module.momentum = settings.norm_momentum
             module.train(not frozen)
-
-
-def _optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
-    """AdamW; weights decay, biases and norms do not."""
-    decaying = [parameter for parameter in model.parameters() if parameter.ndim > 1]
-    others = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
-    groups: list[dict[str, Any]] = [{"params": decaying}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay)

@@ -10,6 +10,7 @@ from typing import Any
 from KPrismCore.training.changes import Changes
 
 MODES = ("class", "references", "clicks", "combined")
+OPTIMIZERS = ("adamw", "muon")
 PRECISIONS = ("float32", "bfloat16", "float16")
 
 
@@ -41,6 +42,7 @@ class TrainingSettings:
     steps: int = 10_000
     epochs: float = 0.0
     warmup_epochs: float = 0.0
+    optimizer: str = "adamw"
     learning_rate: float = 1e-3
     final_rate_factor: float = 0.02
     warmup_steps: int = 300

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterator
 
 import pytest
 import torch
 
 from KPrismCore import device
-from KPrismCore.device import choose_device, is_out_of_memory, measured_threads
+from KPrismCore.device import choose_device, is_out_of_memory, keep_freed_memory, measured_threads
 from KPrismCore.errors import DeviceError
 
 
@@ -119,3 +120,16 @@ def test_a_trial_takes_time():
         torch.rand(1, 2, 8, 8), torch.rand(2, 2, 3, 3), torch.rand(3, 4), torch.rand(4, 5)
     )
     assert seconds > 0
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other systems keep freed memory by themselves")
+def test_glibc_takes_the_order_to_keep_freed_memory():
+    keep_freed_memory.cache_clear()
+    assert keep_freed_memory()
+
+
+def test_other_systems_are_not_asked_to_keep_freed_memory(monkeypatch):
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
+    keep_freed_memory.cache_clear()
+    assert not keep_freed_memory()
+    keep_freed_memory.cache_clear()

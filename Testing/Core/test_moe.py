@@ -138,6 +138,19 @@ def test_logits_beyond_the_largest_exponential_give_the_result_of_the_plain_way(
     torch.testing.assert_close(found, wanted, atol=2e-3, rtol=1e-3)  # rounding of logits in the hundreds
 
 
+def test_logits_beyond_the_exponentials_of_few_open_pixels_give_the_result_of_the_plain_way():
+    torch.manual_seed(1)
+    attention = random_attention(16, 2, 2)
+    x, memory = torch.randn(1, 4, 16), torch.randn(1, 30, 16)
+    blocked = torch.ones(1, 4, 30, dtype=torch.bool)
+    for row, places in enumerate(([3], [7, 8], [1, 2, 3, 4], range(0, 30, 2))):
+        blocked[0, row, list(places)] = False
+    inputs = Inputs(x, 400 * torch.randn(1, 4, 16), memory, torch.randn(1, 30, 16), blocked, None)
+    with torch.inference_mode():
+        found, wanted = (run(attention, way, inputs) for way in ("fold_queries", "plain"))
+    torch.testing.assert_close(found, wanted, atol=2e-3, rtol=1e-3)
+
+
 @pytest.mark.parametrize("way", FOLDS)
 @pytest.mark.parametrize("seed", range(24))
 def test_folding_gives_the_gradients_of_the_plain_way(seed, way):

@@ -18,7 +18,7 @@ from KPrismCore.errors import CheckpointError, InputFileError, TrainingDataError
 from KPrismCore.training.loop import Trainer
 from KPrismCore.training.progress import ProgressLines
 from KPrismCore.training.runlog import Window
-from KPrismCore.training.settings import TrainingSettings
+from KPrismCore.training.settings import OPTIMIZERS, TrainingSettings
 
 
 @pytest.fixture
@@ -26,7 +26,11 @@ def settings() -> TrainingSettings:
     return SETTINGS
 
 
-def test_a_resumed_run_has_the_weights_of_an_unbroken_one(settings: TrainingSettings, tmp_path: Path) -> None:
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_resumed_run_has_the_weights_of_an_unbroken_one(
+    settings: TrainingSettings, optimizer: str, tmp_path: Path
+) -> None:
+    settings = replace(settings, optimizer=optimizer)
     whole = trainer(settings, tmp_path / "whole")
     whole.run()
     first = trainer(settings, tmp_path / "parts")

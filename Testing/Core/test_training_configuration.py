@@ -68,7 +68,8 @@ def test_an_unknown_key_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("text", "problem"),
     [("[trainng]\nseed = 1\n", "trainng"), ("[training]\nsteps = 1\nepochs = 1\n", "not both"),
-     ("[training]\nprecision = 'half'\n", "precision"), ("[training]\nwarmup_epochs = 1\n", "needs epochs"),
+     ("[training]\nprecision = 'half'\n", "precision"),
+    ("[training]\noptimizer = 'sgd'\n", "adamw or muon"), ("[training]\nwarmup_epochs = 1\n", "needs epochs"),
      ("[training]\naccumulation = 0\n", "accumulation"), ("[sets]\ndiscs = -1\n", "not negative"),
      ("[changes]\nblur = 2\n", "blur is between"), ("[changes]\nsharpness = 2\n", "sharpness"),
      ("base = 'recipe.toml'\n", "back to itself"), ("base = 3\n", "name of a file"),

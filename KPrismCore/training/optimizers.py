@@ -1,0 +1,128 @@
+"""The optimisers of a run: AdamW as in the paper (section 4.1), and Muon, which learns from fewer samples."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from KPrismCore.training.settings import TrainingSettings
+
+MATRICES = "matrices"
+# of the polynomial a*x + b*x^3 + c*x^5, applied so often, which brings singular values near to one
+_COEFFICIENTS, _ITERATIONS = (3.4445, -4.7750, 2.0315), 5
+# the root mean square of an AdamW step in units of the rate
+_STEP_SIZE = 0.2
+_SMALLEST_SIDE, _FEW_CHANNELS = 8, 4
+
+
+class Muon(torch.optim.AdamW):
+    """Momentum made orthogonal for the weight matrices, AdamW for everything else.
+
+    A step turns all directions of a matrix alike, where AdamW's is led by the few with large gradients.
+    Convolutions are matrices of (channels out) x (channels in * places), expert weights one for each expert.
+    Steps are as large as AdamW's, so that rate and weight decay fit both.
+
+    Args:
+        groups: parameter groups; in those with "matrices": True every parameter is taken as matrices.
+        momentum: share of the past in the mean gradient.
+
+    Source: K. Jordan et al., "Muon: An optimizer for hidden layers in neural networks" (2024); for the size
+    of the steps J. Liu et al., "Muon is scalable for LLM training", arXiv 2502.16982, section 2.2.
+    """
+
+    def __init__(
+        self, groups: Iterable[dict[str, Any]], lr: float, weight_decay: float, momentum: float = 0.95
+    ) -> None:
+        super().__init__(groups, lr=lr, weight_decay=weight_decay)
+        self._momentum = momentum
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # AdamW's own looks for a step counter in every state
+        torch.optim.Optimizer.__setstate__(self, state)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """Change the parameters; the gradients of the matrices are used up."""
+        alike: dict[tuple[int, ...], list[tuple[Tensor, float, float, Tensor]]] = defaultdict(list)
+        for group in self.param_groups:
+            for parameter in group["params"] if group.get(MATRICES) else ():
+                if parameter.grad is not None:
+                    ahead = self._ahead(parameter, parameter.grad)
+                    alike[tuple(ahead.shape)].append((parameter, group["lr"], group["weight_decay"], ahead))
+                    parameter.grad = None
+        for shape, items in alike.items():
+            size = _STEP_SIZE * max(shape[1:]) ** 0.5
+            steps = orthogonal(torch.cat([ahead for *_, ahead in items])).split(shape[0])
+            for (parameter, rate, decay, _), step in zip(items, steps, strict=True):
+                parameter.mul_(1 - rate * decay).add_(step.reshape(parameter.shape), alpha=-rate * size)
+        return super().step(closure)
+
+    def _ahead(self, parameter: nn.Parameter, gradient: Tensor) -> Tensor:
+        """The mean gradient, with Nesterov's look ahead, as matrices (count, rows, columns)."""
+        state = self.state[parameter]
+        if "mean" not in state:
+            state["mean"] = torch.zeros_like(parameter)
+        mean = state["mean"].lerp_(gradient, 1 - self._momentum)
+        return _as_matrices(torch.lerp(gradient, mean, self._momentum))
+
+
+def orthogonal(matrices: Tensor) -> Tensor:
+    """The nearest orthogonal matrices to (count, rows, columns), roughly: singular values of 0.7 to 1.2."""
+    a, b, c = _COEFFICIENTS
+    tall = matrices.shape[-2] > matrices.shape[-1]
+    x = matrices.mT if tall else matrices
+    x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)
+    for _ in range(_ITERATIONS):
+        squares = x @ x.mT
+        x = a * x + (b * squares + c * (squares @ squares)) @ x
+    return x.mT if tall else x
+
+
+def _as_matrices(value: Tensor) -> Tensor:
+    """Stacked weights stay as they are; those of a convolution or linear layer are one matrix."""
+    return value if value.ndim == 3 else value.flatten(1)[None]
+
+
+def make_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
+    """The recipe's optimiser of a network; weights decay, biases and norms do not."""
+    return _MAKERS[settings.optimizer](model, settings)
+
+
+def _adamw(model: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
+    weights, others = _by(lambda parameter: parameter.ndim > 1, model.parameters())
+    groups: list[dict[str, Any]] = [{"params": weights}, {"params": others, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+
+
+def _muon(model: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
+    tables = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
+    matrices, single = _by(lambda one: id(one) not in tables and _has_matrices(one), model.parameters())
+    weights, others = _by(lambda parameter: parameter.ndim > 1, single)
+    groups: list[dict[str, Any]] = [
+        {"params": matrices, MATRICES: True}, {"params": weights}, {"params": others, "weight_decay": 0.0},
+    ]  # fmt: skip
+    return Muon(groups, settings.learning_rate, settings.weight_decay)
+
+
+_MAKERS: Mapping[str, Callable[[nn.Module, TrainingSettings], torch.optim.Optimizer]] = {
+    "adamw": _adamw, "muon": _muon,
+}  # fmt: skip
+
+
+def _has_matrices(parameter: nn.Parameter) -> bool:
+    """Whether directions have a meaning: not in small gates, nor where few channels come in (depthwise)."""
+    if parameter.ndim < 2 or (parameter.ndim == 4 and parameter.shape[1] <= _FEW_CHANNELS):
+        return False
+    return min(_as_matrices(parameter).shape[1:]) >= _SMALLEST_SIDE
+
+
+def _by(
+    holds: Callable[[nn.Parameter], bool], parameters: Iterable[nn.Parameter]
+) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """The parameters of which something holds, and the others."""
+    listed = list(parameters)
+    return [one for one in listed if holds(one)], [one for one in listed if not holds(one)]
