@@ -13,7 +13,14 @@ import typer
 from KPrismCore.checkpoint import ModelCard
 from KPrismCore.errors import InputFileError
 from KPrismCore.training.datasets.opening import open_data
-from KPrismCore.training.export import LIMIT_MEGABYTES, read_card, recalibrated, run_checkpoint, write_export
+from KPrismCore.training.export import (
+    LIMIT_MEGABYTES,
+    halved,
+    read_card,
+    recalibrated,
+    run_checkpoint,
+    write_export,
+)
 from KPrismCore.training.recalibrate import BATCHES
 
 
@@ -28,6 +35,7 @@ def export(
     cache: Annotated[Path | None, typer.Option(help="Folder of kept slices, if not the run's.")] = None,
     batches: Annotated[int, typer.Option(help="Batches for these statistics.")] = BATCHES,
     metrics: Annotated[Path | None, typer.Option(help="report.json of `evaluate`, for the card.")] = None,
+    half: Annotated[bool, typer.Option(help="Keep large weights as float16: half the size.")] = False,
     limit: Annotated[float, typer.Option(help="Largest size allowed, in MB.")] = LIMIT_MEGABYTES,
     threads: Annotated[int, typer.Option(help="Processor threads.")] = 1,
 ) -> None:
@@ -41,7 +49,7 @@ def export(
         checkpoint = recalibrated(
             checkpoint, open_data(data, size, skip_damaged=True, cache=cache or run / "slices"), run, batches
         )
-    megabytes = write_export(out, checkpoint, limit)
+    megabytes = write_export(out, halved(checkpoint) if half else checkpoint, limit)
     print(f"{out}: {megabytes:.1f} MB, {checkpoint.card.training['steps']} steps")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import tomllib
+import torch
 from torch import Tensor
 
 from KPrismCore.catalogue import Catalogue
@@ -29,6 +30,8 @@ from KPrismCore.training.settings import TrainingSettings
 from KPrismCore.training.state import STATE_NAME, load_state
 
 LIMIT_MEGABYTES = 16.0
+# numbers from which on a weight is worth halving
+_LARGE = 1024
 
 
 def read_card(path: Path) -> ModelCard:
@@ -118,6 +121,21 @@ def recalibrated(
     facts = {**checkpoint.card.training, "normalisation_images": seen}
     card = replace(checkpoint.card, training=facts)
     return replace(checkpoint, weights=network.state_dict(), card=card)
+
+
+def halved(checkpoint: Checkpoint) -> Checkpoint:
+    """Return the checkpoint with its large weights in half precision, as they are kept, not computed with.
+
+    Norms, biases and small tables stay as they are, and so does a weight beyond the range of float16.
+    """
+    return replace(checkpoint, weights={name: _halved(value) for name, value in checkpoint.weights.items()})
+
+
+def _halved(weight: Tensor) -> Tensor:
+    if weight.ndim < 2 or weight.numel() < _LARGE or weight.dtype != torch.float32:
+        return weight
+    half = weight.half()
+    return half if bool(half.isfinite().all()) else weight
 
 
 def write_export(path: Path, checkpoint: Checkpoint, limit_megabytes: float = LIMIT_MEGABYTES) -> float:

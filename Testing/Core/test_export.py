@@ -11,10 +11,13 @@ import torch
 from made_up_packs import write_pack
 from torch import nn
 
-from KPrismCore.checkpoint import ModelCard, read_checkpoint, read_metadata
+from KPrismCore.catalogue import Catalogue
+from KPrismCore.checkpoint import Checkpoint, ModelCard, read_checkpoint, read_metadata
 from KPrismCore.commands.export import export
 from KPrismCore.errors import CheckpointError, InputFileError, OutputFileError
-from KPrismCore.training.export import read_card, recalibrated, run_checkpoint, write_export
+from KPrismCore.network.config import KPrismConfig
+from KPrismCore.preprocess import Preprocessing
+from KPrismCore.training.export import halved, read_card, recalibrated, run_checkpoint, write_export
 from KPrismCore.training.loop import Trainer
 from KPrismCore.training.packs import ImageSet, read_packs
 from KPrismCore.training.settings import TrainingSettings
@@ -86,6 +89,34 @@ def test_a_file_beyond_the_limit_is_not_written(a_run, tmp_path):
     with pytest.raises(OutputFileError, match=r"0\.01 MB are allowed"):
         write_export(path, run_checkpoint(a_run, ModelCard()), 0.01)
     assert not path.exists()
+
+
+def wide(scale: float) -> Checkpoint:
+    """A made-up checkpoint with one large weight, one norm and one small table."""
+    weights = {"large": scale * torch.randn(64, 64), "norm": torch.rand(2048), "table": torch.randn(3, 8)}
+    return Checkpoint(KPrismConfig(), weights, Catalogue([]), Preprocessing(), ModelCard())
+
+
+def test_large_weights_are_kept_in_half_precision_and_others_as_they_are():
+    kept = halved(wide(1.0)).weights
+    assert {name: value.dtype for name, value in kept.items()} == {
+        "large": torch.float16, "norm": torch.float32, "table": torch.float32,
+    }  # fmt: skip
+
+
+def test_a_weight_beyond_half_precision_stays_as_it_is():
+    assert halved(wide(1e6)).weights["large"].dtype == torch.float32
+
+
+def test_a_halved_network_computes_in_single_precision(a_run, tmp_path):
+    path = tmp_path / "m.safetensors"
+    whole = run_checkpoint(a_run, ModelCard())
+    large = {name: value.half() for name, value in whole.weights.items()}
+    write_export(path, replace(whole, weights=large))
+    network = read_checkpoint(path).build()
+    assert {value.dtype for value in network.parameters()} == {torch.float32}
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(value, whole.weights[name], rtol=1e-3, atol=1e-4)
 
 
 def test_a_folder_without_a_state_is_refused(tmp_path):
