@@ -49,6 +49,7 @@ class ActResult:
             there is no plane.
         confidence: 0 to 1, None where the network was not asked.
         seconds: that the act took, without the time it waited.
+        changed: how many pixels joined and left on all slices of a run; None for an act on one slice.
     """
 
     label: str
@@ -58,6 +59,7 @@ class ActResult:
     removed: np.ndarray | None = None
     confidence: float | None = None
     seconds: float = 0.0
+    changed: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)

@@ -67,9 +67,11 @@ class ResultPanel:
 def resultText(result: Any) -> str:
     """The status line for an ActResult: the act, what changed, confidence, time."""
     parts = [result.label[:1].upper() + result.label[1:]]
-    if result.added is not None and result.removed is not None:
-        added, removed = np.count_nonzero(result.added), np.count_nonzero(result.removed)
-        parts.append(_("+{added} \u2212{removed} pixels").format(added=added, removed=removed))
+    changed = result.changed
+    if changed is None and result.added is not None and result.removed is not None:
+        changed = np.count_nonzero(result.added), np.count_nonzero(result.removed)
+    if changed is not None:
+        parts.append(_("+{added} \u2212{removed} pixels").format(added=changed[0], removed=changed[1]))
     if result.confidence is not None:
         parts.append(_("{percent} % sure").format(percent=round(100 * result.confidence)))
     parts.append(durationText(result.seconds))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from slicer.i18n import tr as _
 
 from KPrismCore.errors import KPrismError, PromptError
@@ -157,6 +158,7 @@ class _Run:
         self._began = time.perf_counter()
         self._computed = 0
         self._confidences: list[float] = []
+        self._changed = (0, 0)
 
     def step(self, result: ActResult | None) -> RangeProgress:
         """Count a slice; `result` is None for one left alone, which takes no time."""
@@ -164,6 +166,8 @@ class _Run:
         if result is not None:
             self._computed += 1
             self._confidences.append(result.confidence or 0.0)
+            joined, left = self._changed
+            self._changed = (joined + np.count_nonzero(result.added), left + np.count_nonzero(result.removed))
         each = (time.perf_counter() - self._began) / max(self._computed, 1)
         return RangeProgress(self.done, self.total, each * (self.total - self.done), result)
 
@@ -172,8 +176,10 @@ class _Run:
         seconds, shown = time.perf_counter() - self._began, self.shown
         mean = sum(self._confidences) / len(self._confidences) if self._confidences else None
         if shown is None:
-            return ActResult(label, segmentId, confidence=mean, seconds=seconds)
-        return ActResult(label, segmentId, shown.plane, shown.added, shown.removed, mean, seconds)
+            return ActResult(label, segmentId, confidence=mean, seconds=seconds, changed=self._changed)
+        return ActResult(
+            label, segmentId, shown.plane, shown.added, shown.removed, mean, seconds, self._changed
+        )
 
 
 def _shown(result: SliceResult, seconds: float) -> ActResult:

@@ -136,6 +136,14 @@ def test_the_end_of_a_run_shows_the_change_on_the_view_s_slice(logic, liver, vie
     assert result.confidence == pytest.approx(0.75)
 
 
+def test_the_end_of_a_run_counts_the_pixels_of_all_slices(logic, liver, view, heard):
+    logic.predictVolume(view)
+    wait(logic)
+    mask = scene_mask(logic, liver)
+    assert heard.results[-1].changed == (mask.sum(), 0)
+    assert mask.sum() > heard.results[-1].added.sum()
+
+
 def test_each_slice_is_in_the_scene_when_its_progress_is_told(logic, liver, view):
     seen = []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -127,6 +128,11 @@ def test_a_defect_in_a_slot_is_shown_and_still_raised(a_panel, a_case, a_logic):
 def test_the_status_line_says_what_changed_how_sure_and_how_long(a_panel, a_logic):
     a_logic.tell(ActDone(a_result()))
     assert a_panel.ui.resultText.text == "Click \u00b7 +6 \u22121 pixels \u00b7 93 % sure \u00b7 84 ms"
+
+
+def test_the_status_line_of_a_run_counts_all_its_slices(a_panel, a_logic):
+    a_logic.tell(ActDone(replace(a_result(), changed=(600, 20))))
+    assert "+600 \u221220 pixels" in a_panel.ui.resultText.text
 
 
 def test_without_the_network_no_confidence_is_said(a_panel, a_logic):
