@@ -23,6 +23,7 @@ from torch import Tensor
 
 from KPrismCore.atomic import atomic_path
 from KPrismCore.catalogue import Catalogue, load_catalogue
+from KPrismCore.confidence import Line, read_lines
 from KPrismCore.decision import HALF
 from KPrismCore.errors import CheckpointError, InputFileError
 from KPrismCore.network.authors import from_authors
@@ -66,7 +67,8 @@ class ModelCard:
 class Checkpoint:
     """Weights in our names, and all that is needed to use them.
 
-    `lowest_threshold` says how a probability becomes a mask; see `decision.decide`.
+    `lowest_threshold` says how a probability becomes a mask, see `decision.decide`, and `confidence_lines`
+    by kind of prompt how sure of it the network may claim to be, see the module `confidence`.
     """
 
     config: KPrismConfig
@@ -76,6 +78,7 @@ class Checkpoint:
     card: ModelCard
     notes: tuple[str, ...] = ()
     lowest_threshold: float = HALF
+    confidence_lines: Mapping[str, Line] = field(default_factory=dict)
 
     def build(self) -> KPrism:
         """The network with these weights, in evaluation mode.
@@ -130,6 +133,7 @@ def save_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> Non
         "card": asdict(checkpoint.card),
         "notes": list(checkpoint.notes),
         "lowest_threshold": checkpoint.lowest_threshold,
+        "confidence_lines": dict(checkpoint.confidence_lines),
     }
     metadata = {_PREFIX + name: json.dumps(value, ensure_ascii=False) for name, value in described.items()}
     weights = {name: value.detach().cpu().contiguous() for name, value in checkpoint.weights.items()}
@@ -205,6 +209,7 @@ def _described(file: Path, weights: Mapping[str, Tensor], metadata: Mapping[str,
             card=ModelCard.from_dict(values.get("card", {})),
             notes=tuple(values.get("notes", ())),
             lowest_threshold=float(values.get("lowest_threshold", HALF)),
+            confidence_lines=read_lines(values.get("confidence_lines", {})),
         )
     except (AttributeError, TypeError, ValueError, InputFileError) as error:
         raise CheckpointError(f"The description in {file} is damaged ({error}).", "Copy it again.") from error

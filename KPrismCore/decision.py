@@ -1,4 +1,4 @@
-"""From a probability to a mask, and how good that mask is to be expected."""
+"""From a probability to a mask."""
 
 from __future__ import annotations
 
@@ -26,10 +26,3 @@ def decide(probability: NDArray[np.float32], lowest: float = LOWEST_THRESHOLD) -
     chosen = [likely[likely > threshold] for threshold in thresholds]
     expected = [2 * float(part.sum(dtype=np.float64)) / (total + part.size) for part in chosen]
     return probability > thresholds[int(np.argmax(expected))]
-
-
-def confidence(mask: NDArray[np.bool_], probability: NDArray[np.float32]) -> float:
-    """Dice of a mask with its probabilities; for an empty mask, one minus the largest probability."""
-    if not mask.any():
-        return float(1 - probability.max())
-    return float(2 * probability[mask].sum() / (probability.sum() + mask.sum()))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
 from KPrismCore.catalogue import Catalogue
 from KPrismCore.checkpoint import Checkpoint, ModelCard, read_checkpoint
+from KPrismCore.confidence import Line
 from KPrismCore.decision import HALF
 from KPrismCore.device import choose_device, is_out_of_memory, keep_freed_memory, measured_threads
 from KPrismCore.errors import CheckpointError
@@ -31,6 +33,7 @@ class Model:
     card: ModelCard
     notes: tuple[str, ...] = ()
     lowest_threshold: float = HALF
+    confidence_lines: Mapping[str, Line] = field(default_factory=dict)
 
     @property
     def input_size(self) -> int:
@@ -76,7 +79,7 @@ def model_of(checkpoint: Checkpoint, device: torch.device) -> Model:
         network.to(device)
     return Model(
         network, device, checkpoint.catalogue, checkpoint.preprocessing, checkpoint.card, tuple(notes),
-        checkpoint.lowest_threshold,
+        checkpoint.lowest_threshold, checkpoint.confidence_lines,
     )  # fmt: skip
 
 

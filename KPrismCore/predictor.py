@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from KPrismCore.decision import confidence, decide
+from KPrismCore.confidence import confidence, expected_dice, prompt_kind
+from KPrismCore.decision import decide
 from KPrismCore.device import is_out_of_memory
 from KPrismCore.errors import DeviceError, ImageContentError, PromptError, ReferenceMismatchError
 from KPrismCore.letterbox import Letterbox, Rounding, network_input
@@ -52,15 +53,16 @@ class Features:
 class Prediction:
     """A mask (H, W) bool, its probability (H, W) float32, and how sure the model is.
 
-    confidence: the Dice that mask and probability have with each other, 0 to 1: the score to expect if
-    the probabilities are right. square: the probability (1, 1, S, S) in the network's frame, which can be
-    given back as the previous mask without a loss.
+    confidence: the Dice to expect, 0 to 1, as the checkpoint corrects it; see the module `confidence`.
+    square: the probability (1, 1, S, S) in the network's frame, which can be given back as the previous mask
+    without a loss. expected: the Dice to expect if the probabilities are right; None for an empty mask.
     """
 
     mask: NDArray[np.bool_]
     probability: NDArray[np.float32]
     confidence: float
     square: Tensor
+    expected: float | None = None
 
 
 class Predictor:
@@ -173,12 +175,18 @@ class Predictor:
             return self.model.network.decode(_to(image, place), prompts)[-1]
 
         logits = self._run(decode).float()
-        return self._prediction(features.letterbox, resize(logits, self.model.input_size).sigmoid().cpu())
+        square = resize(logits, self.model.input_size).sigmoid().cpu()
+        return self._prediction(features.letterbox, square, prompt_kind(len(clicks), references is not None))
 
-    def _prediction(self, letterbox: Letterbox, square: Tensor) -> Prediction:
+    def _prediction(self, letterbox: Letterbox, square: Tensor, kind: str) -> Prediction:
         probability = letterbox.restore(square)[0, 0].numpy()
         mask = decide(probability, self.model.lowest_threshold)
-        return Prediction(mask, probability, confidence(mask, probability), square)
+        expected = expected_dice(mask, probability)
+        if not mask.any():
+            # whether an object is there at all is another question than how well it is outlined
+            return Prediction(mask, probability, expected, square)
+        told = confidence(expected, kind, self.model.confidence_lines)
+        return Prediction(mask, probability, told, square, expected)
 
     def _prepare(
         self,

@@ -11,6 +11,7 @@ import torch
 import typer
 
 from KPrismCore.checkpoint import ModelCard
+from KPrismCore.confidence import Line, read_lines
 from KPrismCore.errors import InputFileError
 from KPrismCore.training.datasets.opening import open_data
 from KPrismCore.training.export import (
@@ -34,7 +35,9 @@ def export(
     ] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder of kept slices, if not the run's.")] = None,
     batches: Annotated[int, typer.Option(help="Batches for these statistics.")] = BATCHES,
-    metrics: Annotated[Path | None, typer.Option(help="report.json of `evaluate`, for the card.")] = None,
+    metrics: Annotated[
+        Path | None, typer.Option(help="report.json of `evaluate`, for card and confidence.")
+    ] = None,
     half: Annotated[bool, typer.Option(help="Keep large weights as float16: half the size.")] = False,
     limit: Annotated[float, typer.Option(help="Largest size allowed, in MB.")] = LIMIT_MEGABYTES,
     threads: Annotated[int, typer.Option(help="Processor threads.")] = 1,
@@ -42,8 +45,8 @@ def export(
     """Write the averaged weights of a run with configuration, classes, preprocessing and model card."""
     torch.set_num_threads(threads)
     described = read_card(card) if card else replace(ModelCard(), name=out.stem)
-    results = _summary(metrics) if metrics else None
-    checkpoint = run_checkpoint(run, described, results)
+    results, lines = _measured(metrics) if metrics else (None, {})
+    checkpoint = replace(run_checkpoint(run, described, results), confidence_lines=lines)
     if data is not None:
         size = checkpoint.config.input_size
         checkpoint = recalibrated(
@@ -53,12 +56,12 @@ def export(
     print(f"{out}: {megabytes:.1f} MB, {checkpoint.card.training['steps']} steps")
 
 
-def _summary(path: Path) -> dict[str, Any]:
-    """The means of an evaluation, without its single sets."""
+def _measured(path: Path) -> tuple[dict[str, Any], dict[str, Line]]:
+    """Of an evaluation the means, without its single sets, and how far to trust the network."""
     try:
-        summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["summary"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return dict(report["summary"]), read_lines(report.get("confidence_lines", {}))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputFileError(
             f"{path} is not a report of `evaluate` ({error}).", "Name its report.json."
         ) from error
-    return summary

@@ -13,7 +13,7 @@ from KPrismCore.evaluation.cases import Case, EvaluationSet
 from KPrismCore.evaluation.clicks import Rule, Segment, click_series
 from KPrismCore.evaluation.experts import Weights, watched_gates
 from KPrismCore.evaluation.metrics import dice
-from KPrismCore.evaluation.opened import OpenImage, encoded, noted, unit_of
+from KPrismCore.evaluation.opened import OpenImage, encoded, noted, rounded, unit_of
 from KPrismCore.evaluation.protocol import Protocol, Record
 from KPrismCore.network.kprism import KPrism
 from KPrismCore.network.prompts import ReferenceFeatures
@@ -38,8 +38,9 @@ class ModelScores:
         model = predictor.model
         self.weights = weights_hash(model.network)
         classes = [(entry.index, entry.name, entry.sources) for entry in model.catalogue.trained]
-        described = (self.weights, model.network.config, model.preprocessing.to_dict(), classes)
-        # with the weights, all that masks depend on
+        rules = (model.lowest_threshold, sorted(model.confidence_lines.items()))
+        described = (self.weights, model.network.config, model.preprocessing.to_dict(), classes, rules)
+        # with the weights, all that masks and confidence depend on
         self.identity = hashlib.sha256(repr(described).encode()).hexdigest()[:16]
 
     def parts(self) -> dict[str, Callable[[EvaluationSet, Case], Record]]:
@@ -90,9 +91,11 @@ class ModelScores:
         spacing = image_set.spacing(case)
         opened, details = OpenImage(self.predictor, image, image_set.aspect(case)), {}
         confidences: list[float] = []
+        expected: list[float | None] = []
 
         def seen(number: int) -> None:
             confidences.append(round(opened.last.confidence, 5))
+            expected.append(rounded(opened.last.expected))
             if number in CLOSELY:
                 details[f"clicks_{number}"] = noted(opened.last, truth, spacing)
 
@@ -100,7 +103,7 @@ class ModelScores:
             series = click_series(opened.clicking(), truth, self.protocol.clicks, seed_of(case), seen=seen)
         scores: Record = {
             "size": list(truth.shape), "pixels": int(truth.sum()), "unit": unit_of(spacing),
-            "clicks": series.dice, "iou": series.iou, "confidences": confidences,
+            "clicks": series.dice, "iou": series.iou, "confidences": confidences, "expected": expected,
             "places": [[int(click.y), int(click.x), click.positive] for click in series.clicks],
         }  # fmt: skip
         experts: dict[str, Weights | None] = {"clicks": gates.means()}

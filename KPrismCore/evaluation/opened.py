@@ -81,6 +81,11 @@ def unit_of(spacing: Spacing) -> str:
     return "pixels" if tuple(spacing) == (1.0, 1.0) else "mm"
 
 
+def rounded(expected: float | None) -> float | None:
+    """An expected Dice as records keep it; None for an empty mask."""
+    return None if expected is None else round(expected, 5)
+
+
 def noted(prediction: Prediction, truth: Mask, spacing: Spacing) -> dict[str, Any]:
     """What a record keeps of one answer besides the curve it belongs to.
 
@@ -96,5 +101,6 @@ def noted(prediction: Prediction, truth: Mask, spacing: Spacing) -> dict[str, An
         "asd": round(outlines.mean, 4),
         "surface_dice": round(outlines.dice, 5),
         "confidence": round(prediction.confidence, 5),
+        "expected": rounded(prediction.expected),
         "bins": pixel_bins(prediction.probability, prediction.mask, truth),
     }

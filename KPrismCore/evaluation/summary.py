@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from KPrismCore.atomic import atomic_path
+from KPrismCore.evaluation.confidence_lines import fitted_lines
 from KPrismCore.evaluation.figures import MEAN, Figure, Table, method_of, modalities_of
 from KPrismCore.evaluation.measures import HEADLINE, MODEL_MEASURES
 from KPrismCore.evaluation.protocol import MODEL, Record
@@ -36,6 +37,7 @@ def document(results: Results) -> dict[str, Any]:
         "curves": {name: [_rounded(figure) for figure in found] for name, found in results.curves.items()},
         "experts": {name: np.round(found, 4).tolist() for name, found in results.experts.items()},
         "calibration": {mode: _trust(found) for mode, found in results.trust.items()},
+        "confidence_lines": fitted_lines(results.records),
         "throughput": None if throughput is None else asdict(throughput),
     }
 

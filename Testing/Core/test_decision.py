@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from KPrismCore.decision import HALF, LOWEST_THRESHOLD, confidence, decide
+from KPrismCore.confidence import expected_dice
+from KPrismCore.decision import HALF, LOWEST_THRESHOLD, decide
 
 
 def shape_of(*values):
@@ -33,10 +34,10 @@ def test_pixels_below_the_lowest_threshold_are_never_in_the_mask():
 def test_no_threshold_has_a_greater_expected_dice(seed):
     rng = np.random.default_rng(seed)
     probability = (rng.random((16, 16)) ** rng.uniform(0.3, 6)).astype(np.float32)
-    chosen = confidence(decide(probability), probability)
+    chosen = expected_dice(decide(probability), probability)
     assert (
         chosen
-        >= max(confidence(probability > t, probability) for t in np.linspace(LOWEST_THRESHOLD, HALF, 8))
+        >= max(expected_dice(probability > t, probability) for t in np.linspace(LOWEST_THRESHOLD, HALF, 8))
         - 1e-6
     )
 

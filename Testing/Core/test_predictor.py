@@ -19,7 +19,7 @@ from KPrismCore.errors import (
 )
 from KPrismCore.model import Model
 from KPrismCore.network.kprism import KPrism
-from KPrismCore.predictor import Predictor, confidence
+from KPrismCore.predictor import Predictor
 from KPrismCore.preprocess import Preprocessing
 from KPrismCore.prompts import Click
 from Testing.Core.spy import Spy
@@ -274,13 +274,25 @@ def test_features_tell_their_memory(predictor, image, mask):
     assert features.bytes > before
 
 
-def test_confidence_is_the_dice_of_mask_and_probability():
-    probability = np.array([[0.9, 0.2], [0.7, 0.4]], dtype=np.float32)
-    assert confidence(probability > 0.5, probability) == pytest.approx(2 * 1.6 / (2.2 + 2))
+def test_what_is_told_is_on_the_line_of_the_kind_of_prompt(predictor, image):
+    features = predictor.encode(image)
+    prompts = {"clicks_1": {"clicks": [Click(30, 20)]}, "class": {"class_name": "liver"}}
+    before = {kind: predictor.predict(features, **prompt) for kind, prompt in prompts.items()}
+    assert all(found.mask.any() and found.confidence == found.expected for found in before.values())
+    predictor.model.confidence_lines = {"clicks_1": (0.1, 0.5)}
+    after = {kind: predictor.predict(features, **prompt) for kind, prompt in prompts.items()}
+    assert after["clicks_1"].confidence == pytest.approx(0.1 + 0.5 * before["clicks_1"].expected)
+    assert after["class"].confidence == before["class"].confidence
 
 
-def test_confidence_of_an_empty_mask_is_that_of_its_likeliest_pixel():
-    assert confidence(np.zeros((1, 2), bool), np.array([[0.1, 0.3]], np.float32)) == pytest.approx(0.7)
+def test_an_empty_mask_is_as_sure_as_its_likeliest_pixel_says(predictor, image):
+    predictor.model.confidence_lines = {"clicks_1": (0.0, 0.0)}
+    for parameter in predictor.model.network.fine_head.head.last.parameters():
+        torch.nn.init.constant_(parameter, 0.0 if parameter.ndim > 1 else -2.0)
+    found = predictor.predict(predictor.encode(image), clicks=[Click(30, 20)])
+    assert not found.mask.any()
+    assert found.expected is None
+    assert found.confidence == pytest.approx(1 - float(found.probability.max()))
 
 
 def test_a_reference_lost_at_the_network_size_is_refused(predictor):
