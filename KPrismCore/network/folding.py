@@ -56,8 +56,8 @@ class FoldedKeys:
 
 
 _LOG2_E = math.log2(math.e)
-# far above the smallest exponential that keeps all digits: what is lost below it is nothing beside the sum
-_SMALLEST_SUM = 2.0**-60
+# sums of exponentials between which nothing that counts was lost, and products with values stay finite
+_SMALLEST_SUM, _LARGEST_SUM = 2.0**-60, 2.0**60
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def _pool(queries: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor
     """
     weights = torch.mm(queries.t(), keys.t()).exp2_()
     sums = weights.sum(1, keepdim=True)
-    if float(sums.amin()) > _SMALLEST_SUM and math.isfinite(float(sums.amax())):
+    if float(sums.amin()) > _SMALLEST_SUM and float(sums.amax()) < _LARGEST_SUM:
         return torch.mm(weights, values).div_(sums), sums.log()
     logits = torch.mm(queries.t(), keys.t(), out=weights)
     largest = logits.amax(1, keepdim=True)

@@ -151,6 +151,17 @@ def test_logits_beyond_the_exponentials_of_few_open_pixels_give_the_result_of_th
     torch.testing.assert_close(found, wanted, atol=2e-3, rtol=1e-3)
 
 
+@pytest.mark.parametrize("scale", [20.0, 40.0, 60.0, 80.0, 100.0])
+def test_large_exponentials_times_large_values_stay_finite(scale):
+    torch.manual_seed(2)
+    queries, x = torch.randn(4, 3, 16), 1e4 * torch.randn(200, 16)
+    queries *= scale / (queries @ x.t()).amax()
+    blocked = torch.zeros(3, 200, dtype=torch.bool)
+    wanted = (queries @ x.t()).double().softmax(-1) @ x.double()
+    found = folding.pool_open(queries, x, torch.zeros_like(x), blocked)
+    torch.testing.assert_close(found.double(), wanted, rtol=1e-3, atol=1.0)
+
+
 @pytest.mark.parametrize("way", FOLDS)
 @pytest.mark.parametrize("seed", range(24))
 def test_folding_gives_the_gradients_of_the_plain_way(seed, way):
