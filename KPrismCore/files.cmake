@@ -23,6 +23,7 @@ set(KPRISM_CORE_SCRIPTS
   KPrismCore/commands/train.py
   KPrismCore/commands/verify.py
   KPrismCore/commands/window.py
+  KPrismCore/confidence.py
   KPrismCore/decision.py
   KPrismCore/device.py
   KPrismCore/dicom.py
@@ -34,6 +35,7 @@ set(KPRISM_CORE_SCRIPTS
   KPrismCore/evaluation/clicks.py
   KPrismCore/evaluation/cluster.py
   KPrismCore/evaluation/cluster_worker.py
+  KPrismCore/evaluation/confidence_lines.py
   KPrismCore/evaluation/document.py
   KPrismCore/evaluation/experts.py
   KPrismCore/evaluation/figures.py
@@ -149,6 +151,7 @@ set(KPRISM_CORE_SCRIPTS
   KPrismCore/training/learner.py
   KPrismCore/training/loop.py
   KPrismCore/training/losses.py
+  KPrismCore/training/optimizers.py
   KPrismCore/training/packages.py
   KPrismCore/training/packs.py
   KPrismCore/training/passes.py

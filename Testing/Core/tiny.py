@@ -27,6 +27,7 @@ TINY = replace(
     SMALL,
     input_size=64,
     encoder_channels=(8, 8, 8, 16, 16),
+    encoder_blocks=(1, 2, 2, 2),
     encoder_heads=2,
     prompt_channels=(8, 8, 8, 8),
     width=16,
