@@ -131,11 +131,17 @@ def to_tensors(image: NDArray[Any], mask: NDArray[Any], style: Style) -> tuple[T
 
 
 def fit(
-    image: NDArray[Any], mask: NDArray[np.bool_], size: int, rng: np.random.Generator, *, crop: bool
+    image: NDArray[Any],
+    mask: NDArray[np.bool_],
+    size: int,
+    rng: np.random.Generator,
+    *,
+    crop: bool,
+    sides: tuple[float, float] = (0.0, 0.0),
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Return image and mask as squares of `size`: reduced, or cut out around a random pixel of the target.
 
-    A target that reducing would nearly erase is cut out in any case.
+    A target that scaling would nearly erase is cut out in any case, with the edge `size`.
 
     Args:
         image: uint8 L x L or L x L x 3, L at least `size`.
@@ -143,19 +149,34 @@ def fit(
         size: edge of the result in pixels.
         rng: source of the place.
         crop: cut out rather than reduce.
+        sides: least and greatest edge of what is cut out, in shares of L; it is scaled to `size`. With
+            (0, 0) the edge is `size`, so that nothing is scaled.
     """
-    if len(mask) == size:
+    scaled = crop and sides[1] > 0
+    if len(mask) == size and not scaled:
         return image, mask
-    if not crop:
-        small = _reduced(mask.astype(np.uint8) * 255, size) >= 128  # at least half of a pixel is covered
+    side = round(rng.uniform(*sides) * len(mask)) if scaled else len(mask)
+    if scaled or not crop:
+        window = _window(mask, max(1, side), rng) if scaled else np.s_[:, :]
+        small = _resized_mask(mask[window], size)
         if small.sum() >= MIN_MASK_PIXELS:
-            return _reduced(image, size), small
-    rows, columns = np.nonzero(mask)
-    chosen, last = int(rng.integers(len(rows))), len(mask) - size
-    top, left = (int(np.clip(place[chosen] - rng.integers(size), 0, last)) for place in (rows, columns))
-    window = np.s_[top : top + size, left : left + size]
+            return _resized(image[window], size), small
+    window = _window(mask, size, rng)
     return image[window], mask[window]
 
 
-def _reduced(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    return np.asarray(Image.fromarray(pixels).resize((size, size), Image.Resampling.BOX))
+def _window(mask: NDArray[np.bool_], side: int, rng: np.random.Generator) -> tuple[slice, slice]:
+    """A square of this edge that holds a random pixel of the target."""
+    rows, columns = np.nonzero(mask)
+    chosen, last = int(rng.integers(len(rows))), len(mask) - side
+    top, left = (int(np.clip(place[chosen] - rng.integers(side), 0, last)) for place in (rows, columns))
+    return slice(top, top + side), slice(left, left + side)
+
+
+def _resized(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    rule = Image.Resampling.BOX if len(pixels) > size else Image.Resampling.BILINEAR
+    return np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).resize((size, size), rule))
+
+
+def _resized_mask(mask: NDArray[np.bool_], size: int) -> NDArray[np.bool_]:
+    return np.asarray(_resized(mask.astype(np.uint8) * 255, size) >= 128)  # at least half of a pixel

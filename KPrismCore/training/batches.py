@@ -108,7 +108,10 @@ class BatchStream(Dataset[Batch]):
         )  # fmt: skip
         augment = self._augment_classes if class_mode else self._augment
         crop = mode == "clicks" and rng.random() < settings.crop_probability
-        fitted = (fit(*pair, settings.input_size, rng, crop=crop) for pair in (task.query, *task.references))
+        fitted = (
+            fit(*pair, settings.input_size, rng, crop=crop, sides=settings.crop_sides)
+            for pair in (task.query, *task.references)
+        )
         pairs = [augment(image, mask, style, rng) for image, mask in fitted]
         images, masks = (torch.stack(tensors) for tensors in zip(*pairs, strict=True))
         return task.class_index, (images, masks)

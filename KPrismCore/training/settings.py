@@ -26,7 +26,8 @@ class TrainingSettings:
     With `epochs` above 0, `steps` follow from the number of training images, and `warmup_steps` from
     `warmup_epochs`; see `schedule.with_length`.
     Images are kept at `image_size` (0: the network's `input_size`); where that is larger, a sample is
-    reduced to the network's size, or, with `crop_probability` in click mode, cut out around its target.
+    reduced to the network's size. With `crop_probability` in click mode it is cut out around its target
+    instead, with an edge between the two shares `crop_sides` of the image (0: the network's size).
     `deformed_share` of the synthetic tasks are bent label maps of real images; the others are made up.
     `augmentation` multiplies the probability of every random change of an image but mirroring; see `Changes`.
     Source of the paper's values: paper section 4.1; spec sections 16 and 19.
@@ -37,6 +38,7 @@ class TrainingSettings:
     input_size: int = 256
     image_size: int = 0
     crop_probability: float = 0.0
+    crop_sides: tuple[float, float] = (0.0, 0.0)
     batch_size: int = 8
     accumulation: int = 1
     steps: int = 10_000

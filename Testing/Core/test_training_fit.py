@@ -61,3 +61,27 @@ def test_a_target_that_reducing_would_erase_is_cut_out(image, rng):
     tiny[5:8, 60:64] = True
     _, mask = fit(image, tiny, 32, rng, crop=False)
     assert mask.sum() == tiny.sum() == MIN_MASK_PIXELS
+
+
+def test_a_cut_out_may_be_enlarged(rng):
+    image = np.broadcast_to(np.arange(64, dtype=np.uint8)[:, None], (64, 64))
+    fitted, _ = fit(image, np.ones((64, 64), dtype=bool), 64, rng, crop=True, sides=(0.25, 0.25))
+    steps = np.diff(fitted[2:-2, 0].astype(float))
+    assert 0.2 < steps.mean() < 0.3
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_an_enlarged_cut_out_has_its_target_where_the_image_has_it(square, seed):
+    fitted, mask = fit(
+        square.astype(np.uint8) * 255, square, 64, np.random.default_rng(seed), crop=True, sides=(0.3, 0.9)
+    )
+    np.testing.assert_array_equal(mask, fitted >= 128)
+
+
+def test_a_cut_out_of_varying_size_never_loses_a_small_target(image):
+    tiny = np.zeros((64, 64), dtype=bool)
+    tiny[5:9, 60:63] = True
+    for seed in range(20):
+        fitted, mask = fit(image, tiny, 16, np.random.default_rng(seed), crop=True, sides=(0.5, 1.0))
+        assert fitted.shape == mask.shape == (16, 16)
+        assert mask.any()
