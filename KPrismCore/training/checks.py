@@ -98,8 +98,8 @@ def _check_ranges(settings: TrainingSettings) -> None:
     for bounds in (settings.set_size_bounds, settings.class_size_bounds):
         if len(bounds) != 2 or not 0 < bounds[0] <= bounds[1]:
             raise ValueError("size bounds are two positive numbers, the smaller first")
-    least, greatest = settings.crop_sides
-    if not 0 <= least <= greatest <= 1 or (greatest > 0 and least == 0):
+    sides = settings.crop_sides
+    if len(sides) != 2 or not (0 < sides[0] <= sides[1] <= 1 or sides == (0.0, 0.0)):
         raise ValueError("crop_sides are two shares of the image, the smaller first, or two zeros")
     changes = settings.changes
     for limits in (changes.scale, changes.gamma_range, changes.blur_range):

@@ -71,6 +71,7 @@ def test_an_unknown_key_is_named(tmp_path):
      ("[training]\nprecision = 'half'\n", "precision"),
     ("[training]\noptimizer = 'sgd'\n", "adamw or muon"), ("[training]\nwarmup_epochs = 1\n", "needs epochs"),
      ("[training]\naccumulation = 0\n", "accumulation"), ("[sets]\ndiscs = -1\n", "not negative"),
+     ("[training]\ncrop_sides = [0.0, 0.5]\n", "crop_sides"), ("[training]\ncrop_sides = [0.9]\n", "crop_sides"),
      ("[changes]\nblur = 2\n", "blur is between"), ("[changes]\nsharpness = 2\n", "sharpness"),
      ("base = 'recipe.toml'\n", "back to itself"), ("base = 3\n", "name of a file"),
      ("base = 'none.toml'\n", "none.toml")],
