@@ -30,6 +30,7 @@ from KPrismCore.network.authors import from_authors
 from KPrismCore.network.config import AUTHORS, KPrismConfig
 from KPrismCore.network.kprism import KPrism
 from KPrismCore.preprocess import Preprocessing
+from KPrismCore.zoom import Zoom
 
 FORMAT_VERSION = 1
 PAPER_CLASSES = Path(__file__).resolve().parents[1] / "Resources" / "Classes" / "kprism-paper.csv"
@@ -68,7 +69,8 @@ class Checkpoint:
     """Weights in our names, and all that is needed to use them.
 
     `lowest_threshold` says how a probability becomes a mask, see `decision.decide`, and `confidence_lines`
-    by kind of prompt how sure of it the network may claim to be, see the module `confidence`.
+    by kind of prompt how sure of it the network may claim to be, see the module `confidence`. `zoom` says
+    when clicks are answered on a part of the image only; None for never.
     """
 
     config: KPrismConfig
@@ -79,6 +81,7 @@ class Checkpoint:
     notes: tuple[str, ...] = ()
     lowest_threshold: float = HALF
     confidence_lines: Mapping[str, Line] = field(default_factory=dict)
+    zoom: Zoom | None = None
 
     def build(self) -> KPrism:
         """The network with these weights, in evaluation mode.
@@ -134,6 +137,7 @@ def save_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> Non
         "notes": list(checkpoint.notes),
         "lowest_threshold": checkpoint.lowest_threshold,
         "confidence_lines": dict(checkpoint.confidence_lines),
+        "zoom": None if checkpoint.zoom is None else checkpoint.zoom.to_dict(),
     }
     metadata = {_PREFIX + name: json.dumps(value, ensure_ascii=False) for name, value in described.items()}
     weights = {name: value.detach().cpu().contiguous() for name, value in checkpoint.weights.items()}
@@ -210,6 +214,7 @@ def _described(file: Path, weights: Mapping[str, Tensor], metadata: Mapping[str,
             notes=tuple(values.get("notes", ())),
             lowest_threshold=float(values.get("lowest_threshold", HALF)),
             confidence_lines=read_lines(values.get("confidence_lines", {})),
+            zoom=Zoom.from_dict(values.get("zoom")),
         )
     except (AttributeError, TypeError, ValueError, InputFileError) as error:
         raise CheckpointError(f"The description in {file} is damaged ({error}).", "Copy it again.") from error

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ctypes
 import platform
 import time
+from dataclasses import fields, is_dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import torch
 
@@ -90,3 +92,26 @@ def _trial(image: torch.Tensor, weight: torch.Tensor, tokens: torch.Tensor, matr
         for _ in range(20):
             (tokens @ matrix).softmax(-1)
     return time.perf_counter() - begin
+
+
+def to_device(value: Any, device: torch.device) -> Any:
+    """Tensors, and dataclasses and tuples of tensors, on a device."""
+    if isinstance(value, torch.Tensor):
+        return value.to(device)
+    if isinstance(value, tuple):
+        return tuple(to_device(item, device) for item in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        moved = {item.name: to_device(getattr(value, item.name), device) for item in fields(value)}
+        return replace(value, **moved)
+    return value
+
+
+def tensor_bytes(value: Any) -> int:
+    """Memory of a tensor, or of all in a dataclass or tuple."""
+    if isinstance(value, torch.Tensor):
+        return value.element_size() * value.nelement()
+    if isinstance(value, tuple):
+        return sum(tensor_bytes(item) for item in value)
+    if not is_dataclass(value):
+        return 0
+    return sum(tensor_bytes(getattr(value, item.name)) for item in fields(value))

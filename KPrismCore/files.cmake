@@ -166,4 +166,5 @@ set(KPRISM_CORE_SCRIPTS
   KPrismCore/training/validation.py
   KPrismCore/training/warm_start.py
   KPrismCore/volumes.py
+  KPrismCore/zoom.py
   )

@@ -17,6 +17,7 @@ from KPrismCore.device import choose_device, is_out_of_memory, keep_freed_memory
 from KPrismCore.errors import CheckpointError
 from KPrismCore.network.kprism import KPrism
 from KPrismCore.preprocess import Preprocessing
+from KPrismCore.zoom import Zoom
 
 DEFAULT_MODEL = "kprism-small"
 _MODELS = Path(__file__).resolve().parents[1] / "Resources" / "Models"
@@ -34,6 +35,7 @@ class Model:
     notes: tuple[str, ...] = ()
     lowest_threshold: float = HALF
     confidence_lines: Mapping[str, Line] = field(default_factory=dict)
+    zoom: Zoom | None = None
 
     @property
     def input_size(self) -> int:
@@ -79,7 +81,7 @@ def model_of(checkpoint: Checkpoint, device: torch.device) -> Model:
         network.to(device)
     return Model(
         network, device, checkpoint.catalogue, checkpoint.preprocessing, checkpoint.card, tuple(notes),
-        checkpoint.lowest_threshold, checkpoint.confidence_lines,
+        checkpoint.lowest_threshold, checkpoint.confidence_lines, checkpoint.zoom,
     )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from KPrismCore.confidence import confidence, expected_dice, prompt_kind
 from KPrismCore.decision import decide
-from KPrismCore.device import is_out_of_memory
+from KPrismCore.device import is_out_of_memory, tensor_bytes, to_device
 from KPrismCore.errors import DeviceError, ImageContentError, PromptError, ReferenceMismatchError
 from KPrismCore.letterbox import Letterbox, Rounding, network_input
 from KPrismCore.model import Model
@@ -21,6 +21,7 @@ from KPrismCore.network.layers import resize
 from KPrismCore.network.prompts import ClickSet, ImageFeatures, Prompts, ReferenceFeatures
 from KPrismCore.preprocess import Range, intensity_range, to_unit
 from KPrismCore.prompts import Click
+from KPrismCore.zoom import Window
 
 MAX_REFERENCES = 9
 Result = TypeVar("Result")
@@ -30,13 +31,17 @@ Result = TypeVar("Result")
 class Features:
     """An encoded image (H, W), for any number of predictions.
 
-    `matched` keeps the features read out from the references used last.
+    pixels, value_range: the image itself, of which a part may be encoded later; see `zoom`.
+    `matched` keeps the features read out from the references used last, `near` the part encoded last.
     """
 
     letterbox: Letterbox
     image: ImageFeatures
     modality: str | None
+    pixels: NDArray[Any]
+    value_range: Range
     matched: tuple[ReferenceFeatures, ImageFeatures] | None = None
+    near: tuple[Window, Features] | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -46,7 +51,8 @@ class Features:
     @property
     def bytes(self) -> int:
         """Memory of the tensors, for bounded caches."""
-        return _bytes(self.image) + (_bytes(self.matched[1]) if self.matched else 0)
+        kept = tensor_bytes(self.image) + (tensor_bytes(self.matched[1]) if self.matched else 0)
+        return kept + self.pixels.nbytes + (self.near[1].bytes if self.near else 0)
 
 
 @dataclass(frozen=True)
@@ -96,9 +102,10 @@ class Predictor:
         Raises:
             ImageContentError: NaN, one pixel, or a shape that is no image.
         """
-        prepared, letterbox = self._prepare(image, modality, spacing, value_range)
+        found = value_range or self._range(image, modality)
+        prepared, letterbox = self._prepare(image, spacing, found)
         features = self._run(lambda: self.model.network.encode_image(prepared[None].to(self.model.device)))
-        return Features(letterbox, features, modality)
+        return Features(letterbox, features, modality, image, found)
 
     def encode_references(
         self,
@@ -121,7 +128,8 @@ class Predictor:
         images, masks = [], []
         for image, mask in references:
             _require_reference(image, mask)
-            prepared, letterbox = self._prepare(image, modality, spacing, value_range, reference=True)
+            found = value_range or self._range(image, modality)
+            prepared, letterbox = self._prepare(image, spacing, found, reference=True)
             images.append(prepared)
             scaled = letterbox.mask(torch.from_numpy(np.ascontiguousarray(mask > 0)).float())[None]
             if not scaled.any():
@@ -161,25 +169,70 @@ class Predictor:
         if class_name is None and references is None and not clicks:
             raise PromptError("There is nothing to go by.", "Choose a class, add a reference, or click.")
         index = None if class_name is None else self._class_index(class_name)
-        click_set, previous = self._click_set(features, clicks), self._previous(features, previous_mask)
+        for click in clicks:
+            click.require_inside(*features.shape)
+        previous = self._previous(features, previous_mask)
+        if previous is not None and index is None and references is None:
+            # rounding may lead out of [0, 1]
+            before = features.letterbox.restore(previous)[0, 0].clamp(0, 1).numpy()
+            window = self._window(features, clicks, before)
+            if window is not None:
+                return self._predict_near(features, window, clicks, before)
+        square = self._decode(features, index, references, clicks, previous)
+        probability = features.letterbox.restore(square)[0, 0].numpy()
+        return self._prediction(probability, square, prompt_kind(len(clicks), references is not None))
+
+    def _decode(
+        self,
+        features: Features,
+        index: int | None,
+        references: ReferenceFeatures | None,
+        clicks: Sequence[Click],
+        previous: Tensor | None,
+    ) -> Tensor:
+        """The probability (1, 1, S, S) in the network's frame."""
+        click_set = self._click_set(features, clicks)
 
         def decode() -> Tensor:
             image = features.image if references is None else self._matched(features, references)
             place = self.model.device
             prompts = Prompts(
                 None if index is None else torch.tensor([index], device=place),
-                None if click_set is None else _to(click_set, place),
+                None if click_set is None else to_device(click_set, place),
                 None,
                 None if previous is None else previous.to(place),
             )
-            return self.model.network.decode(_to(image, place), prompts)[-1]
+            return self.model.network.decode(to_device(image, place), prompts)[-1]
 
-        logits = self._run(decode).float()
-        square = resize(logits, self.model.input_size).sigmoid().cpu()
-        return self._prediction(features.letterbox, square, prompt_kind(len(clicks), references is not None))
+        return resize(self._run(decode).float(), self.model.input_size).sigmoid().cpu()
 
-    def _prediction(self, letterbox: Letterbox, square: Tensor, kind: str) -> Prediction:
-        probability = letterbox.restore(square)[0, 0].numpy()
+    def _window(
+        self, features: Features, clicks: Sequence[Click], before: NDArray[np.float32]
+    ) -> Window | None:
+        """The part of the image to look at, after the probability (H, W) before; None for all of it."""
+        zoom = self.model.zoom
+        if zoom is None:
+            return None
+        mask = decide(before, self.model.lowest_threshold)
+        return zoom.window(mask, clicks, features.letterbox.spacing)
+
+    def _predict_near(
+        self, features: Features, window: Window, clicks: Sequence[Click], before: NDArray[np.float32]
+    ) -> Prediction:
+        """`predict` on a part of the image; outside it there is nothing of the object."""
+        if features.near is None or features.near[0] != window:
+            part = self.encode(
+                features.pixels[window.cut], features.modality,
+                spacing=features.letterbox.spacing, value_range=features.value_range,
+            )  # fmt: skip
+            features.near = window, part
+        near, inside = features.near[1], window.clicks(clicks)
+        answer = self._decode(near, None, None, inside, self._previous(near, before[window.cut]))
+        probability = window.put_back(near.letterbox.restore(answer)[0, 0].numpy(), features.shape)
+        square = features.letterbox.image(torch.from_numpy(probability)[None, None])
+        return self._prediction(probability, square, prompt_kind(len(clicks), False))
+
+    def _prediction(self, probability: NDArray[np.float32], square: Tensor, kind: str) -> Prediction:
         mask = decide(probability, self.model.lowest_threshold)
         expected = expected_dice(mask, probability)
         if not mask.any():
@@ -188,18 +241,15 @@ class Predictor:
         told = confidence(expected, kind, self.model.confidence_lines)
         return Prediction(mask, probability, told, square, expected)
 
+    def _range(self, image: NDArray[Any], modality: str | None) -> Range:
+        _require_image(image)
+        return intensity_range(image, modality, settings=self.model.preprocessing)
+
     def _prepare(
-        self,
-        image: NDArray[Any],
-        modality: str | None,
-        spacing: tuple[float, float],
-        value_range: Range | None,
-        *,
-        reference: bool = False,
+        self, image: NDArray[Any], spacing: tuple[float, float], found: Range, *, reference: bool = False
     ) -> tuple[Tensor, Letterbox]:
         settings = self.model.preprocessing
         _require_image(image)
-        found = value_range or intensity_range(image, modality, settings=settings)
         # the authors scale queries and references by different rules; their checkpoints expect both
         rounding: Rounding = "round" if reference and settings.quantise else "truncate"
         height, width = image.shape[:2]
@@ -218,8 +268,6 @@ class Predictor:
     def _click_set(self, features: Features, clicks: Sequence[Click]) -> ClickSet | None:
         if not clicks:
             return None
-        for click in clicks:
-            click.require_inside(*features.shape)
         places = torch.tensor([(click.x, click.y) for click in reversed(clicks)], dtype=torch.float64)
         points = features.letterbox.points_to_network(places)
         if self.model.network.config.authors_rules:
@@ -251,7 +299,9 @@ class Predictor:
     def _matched(self, features: Features, references: ReferenceFeatures) -> ImageFeatures:
         if features.matched is None or features.matched[0] is not references:
             place = self.model.device
-            image = self.model.network.with_references(_to(features.image, place), _to(references, place))
+            image = self.model.network.with_references(
+                to_device(features.image, place), to_device(references, place)
+            )
             features.matched = references, image
         return features.matched[1]
 
@@ -297,22 +347,3 @@ def _require_reference(image: NDArray[Any], mask: NDArray[Any]) -> None:
         raise ReferenceMismatchError(
             "A reference's mask is empty.", "Choose a slice on which the object is marked."
         )
-
-
-def _to(value: Any, device: torch.device) -> Any:
-    """Tensors, and dataclasses and tuples of tensors, on a device."""
-    if isinstance(value, Tensor):
-        return value.to(device)
-    if isinstance(value, tuple):
-        return tuple(_to(item, device) for item in value)
-    if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{item.name: _to(getattr(value, item.name), device) for item in fields(value)})
-    return value
-
-
-def _bytes(value: Any) -> int:
-    if isinstance(value, Tensor):
-        return value.element_size() * value.nelement()
-    if isinstance(value, tuple):
-        return sum(_bytes(item) for item in value)
-    return sum(_bytes(getattr(value, item.name)) for item in fields(value)) if is_dataclass(value) else 0

@@ -38,7 +38,7 @@ class ModelScores:
         model = predictor.model
         self.weights = weights_hash(model.network)
         classes = [(entry.index, entry.name, entry.sources) for entry in model.catalogue.trained]
-        rules = (model.lowest_threshold, sorted(model.confidence_lines.items()))
+        rules = (model.lowest_threshold, sorted(model.confidence_lines.items()), model.zoom)
         described = (self.weights, model.network.config, model.preprocessing.to_dict(), classes, rules)
         # with the weights, all that masks and confidence depend on
         self.identity = hashlib.sha256(repr(described).encode()).hexdigest()[:16]

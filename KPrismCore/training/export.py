@@ -28,6 +28,7 @@ from KPrismCore.training.recalibrate import BATCHES, recalibrate
 from KPrismCore.training.runlog import MEAN_GROUP
 from KPrismCore.training.settings import TrainingSettings
 from KPrismCore.training.state import STATE_NAME, load_state
+from KPrismCore.zoom import Zoom
 
 LIMIT_MEGABYTES = 16.0
 # numbers from which on a weight is worth halving
@@ -94,6 +95,8 @@ def state_checkpoint(
         preprocessing=Preprocessing(),
         card=replace(card, training=_facts(state, settings), metrics=dict(metrics)),
         lowest_threshold=LOWEST_THRESHOLD,
+        # only of a network that was trained on enlarged parts
+        zoom=Zoom() if settings.crop_probability > 0 and settings.crop_sides[1] > 0 else None,
     )
 
 

@@ -17,10 +17,18 @@ from KPrismCore.commands.export import export
 from KPrismCore.errors import CheckpointError, InputFileError, OutputFileError
 from KPrismCore.network.config import KPrismConfig
 from KPrismCore.preprocess import Preprocessing
-from KPrismCore.training.export import halved, read_card, recalibrated, run_checkpoint, write_export
+from KPrismCore.training.export import (
+    halved,
+    read_card,
+    recalibrated,
+    run_checkpoint,
+    state_checkpoint,
+    write_export,
+)
 from KPrismCore.training.loop import Trainer
 from KPrismCore.training.packs import ImageSet, read_packs
 from KPrismCore.training.settings import TrainingSettings
+from KPrismCore.training.state import STATE_NAME, load_state
 
 ROOT = Path(__file__).parents[2]
 CARD = ROOT / "Resources" / "Models" / "card-small.toml"
@@ -54,6 +62,16 @@ def test_the_averaged_weights_are_exported(a_run):
     weights = run_checkpoint(a_run, ModelCard()).weights
     assert all(torch.equal(weights[name], value) for name, value in state["average"].items())
     assert not all(torch.equal(weights[name], value) for name, value in state["model"].items())
+
+
+@pytest.mark.parametrize(
+    ("cut_out", "zooms"), [({}, False), ({"crop_probability": 0.3, "crop_sides": (0.4, 0.9)}, True)]
+)
+def test_only_a_network_trained_on_enlarged_parts_looks_at_parts(a_run, cut_out, zooms):
+    state = load_state(a_run / STATE_NAME)
+    state["settings"] = replace(SETTINGS, **cut_out).to_plain()
+    made = state_checkpoint(state, ModelCard(), {}, Catalogue([]))
+    assert (made.zoom is not None) == zooms
 
 
 def test_an_exported_file_can_be_built(a_run, tmp_path):

@@ -1,0 +1,284 @@
+"""Clicks on a small object are answered on the part of the image around it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from KPrismCore.catalogue import load_catalogue
+from KPrismCore.checkpoint import Checkpoint, ModelCard, read_checkpoint, read_metadata, save_checkpoint
+from KPrismCore.errors import CheckpointError
+from KPrismCore.model import Model
+from KPrismCore.network.kprism import KPrism
+from KPrismCore.predictor import Predictor
+from KPrismCore.preprocess import Preprocessing
+from KPrismCore.prompts import Click
+from KPrismCore.session import AnnotationSession
+from KPrismCore.slices import SlicePlane
+from KPrismCore.zoom import Window, Zoom
+from Testing.Core.spy import Spy
+from Testing.Core.tiny import CLASSES, TINY, random_volume
+
+HEIGHT, WIDTH = 160, 200
+CLICKS = [Click(60, 50), Click(80, 64, positive=False)]
+
+
+@pytest.fixture
+def model() -> Model:
+    torch.manual_seed(0)
+    network = KPrism(TINY).for_inference()
+    return Model(
+        network, torch.device("cpu"), load_catalogue(CLASSES), Preprocessing(), ModelCard(),
+        zoom=Zoom(margin=2.0, least=0.2, least_pixels=16),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def predictor(model: Model) -> Predictor:
+    return Predictor(model)
+
+
+@pytest.fixture
+def image() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 255, (HEIGHT, WIDTH)).astype(np.uint8)
+
+
+@pytest.fixture
+def mask() -> np.ndarray:
+    mask = np.zeros((HEIGHT, WIDTH), dtype=bool)
+    mask[40:60, 50:75] = True
+    return mask
+
+
+SHAPES = {
+    "square": ((200, 200), (1.0, 1.0)), "wide": ((120, 300), (1.0, 1.0)),
+    "thick slices": ((60, 256), (4.0, 0.8)), "thick columns": ((256, 60), (0.8, 4.0)),
+}  # fmt: skip
+
+
+def _object(shape: tuple[int, int], seed: int) -> tuple[np.ndarray, list[Click]]:
+    """A small box anywhere on an image, and clicks near it."""
+    rng = np.random.default_rng(seed)
+    mask = np.zeros(shape, dtype=bool)
+    sides = [max(2, length // 12) for length in shape]
+    top, left = (int(rng.integers(0, length - side)) for length, side in zip(shape, sides, strict=True))
+    mask[top : top + sides[0], left : left + sides[1]] = True
+    return mask, [Click(float(left), float(top)), Click(left + sides[1] - 0.6, top + sides[0] - 0.6, False)]
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("kind", SHAPES)
+def test_the_part_holds_the_object_and_all_clicks(kind, seed):
+    shape, spacing = SHAPES[kind]
+    mask, clicks = _object(shape, seed)
+    window = Zoom(least_pixels=8).window(mask, clicks, spacing)
+    assert window is not None
+    assert mask[window.cut].sum() == mask.sum()
+    part = mask[window.cut].shape
+    assert all(
+        -0.5 <= click.y < part[0] - 0.5 and -0.5 <= click.x < part[1] - 0.5 for click in window.clicks(clicks)
+    )
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+def test_the_part_is_square_in_millimetres_as_far_as_the_image_goes(kind):
+    shape, spacing = SHAPES[kind]
+    mask, clicks = _object(shape, 1)
+    window = Zoom(least_pixels=8).window(mask, clicks, spacing)
+    rows, columns = mask[window.cut].shape
+    edges = rows * spacing[0], columns * spacing[1]
+    whole = rows == shape[0] or columns == shape[1]
+    assert whole or abs(edges[0] - edges[1]) <= max(spacing)
+
+
+def test_a_larger_margin_shows_more(mask):
+    near, far = (Zoom(margin=m, least=0.05, least_pixels=1).window(mask, [], (1, 1)) for m in (1.5, 3.0))
+    assert mask[far.cut].size > mask[near.cut].size
+
+
+def test_a_large_object_is_seen_on_the_whole_image(mask):
+    assert Zoom().window(np.ones_like(mask), CLICKS, (1, 1)) is None
+
+
+def test_a_click_far_away_is_seen_on_the_whole_image(mask):
+    assert Zoom().window(mask, [Click(190, 150)], (1, 1)) is None
+
+
+def test_nothing_is_known_of_the_size_of_an_empty_mask(mask):
+    assert Zoom().window(mask & False, CLICKS, (1, 1)) is None
+
+
+def test_a_part_has_no_fewer_pixels_than_allowed(mask):
+    window = Zoom(margin=1.0, least=0.01, least_pixels=70).window(mask, [], (1, 1))
+    assert 70 <= mask[window.cut].shape[0] <= 70 + WIDTH / 16
+
+
+def test_an_object_that_grows_a_little_is_seen_on_the_same_part(mask):
+    grown = mask.copy()
+    grown[60] = mask[59]
+    assert Zoom().window(mask, [], (1, 1)) == Zoom().window(grown, [], (1, 1))
+
+
+@pytest.mark.parametrize("wrong", [{"margin": 0.5}, {"least": 0.9}, {"most": 2.0}, {"least_pixels": 0}])
+def test_impossible_settings_are_refused(wrong):
+    with pytest.raises(ValueError, match="zoom"):
+        Zoom(**wrong)
+
+
+def test_the_answer_is_that_of_the_part_alone(model, predictor, image, mask):
+    features = predictor.encode(image, value_range=(0, 255))
+    found = predictor.predict(features, clicks=CLICKS, previous_mask=mask)
+    square = features.letterbox.image(torch.from_numpy(mask)[None, None].float())
+    before = features.letterbox.restore(square)[0, 0].clamp(0, 1).numpy()
+    window = model.zoom.window(before > 0.5, CLICKS, (1, 1))
+    model.zoom = None
+    part = predictor.predict(
+        predictor.encode(image[window.cut], value_range=(0, 255)), clicks=window.clicks(CLICKS),
+        previous_mask=before[window.cut],
+    )  # fmt: skip
+    np.testing.assert_array_equal(found.probability[window.cut], part.probability)
+    np.testing.assert_array_equal(found.mask[window.cut], part.mask)
+
+
+def test_outside_the_part_there_is_nothing(model, predictor, image, mask):
+    found = predictor.predict(predictor.encode(image), clicks=CLICKS, previous_mask=mask)
+    outside = np.ones_like(mask)
+    outside[:100, :130] = False
+    assert not found.probability[outside].any()
+    assert found.mask.any()
+
+
+def test_the_square_shows_the_whole_image(predictor, image, mask):
+    features = predictor.encode(image)
+    found = predictor.predict(features, clicks=CLICKS, previous_mask=mask)
+    expected = features.letterbox.image(torch.from_numpy(found.probability)[None, None])
+    torch.testing.assert_close(found.square, expected)
+
+
+def test_a_part_is_encoded_once_for_clicks_that_leave_it_as_it_is(model, predictor, image, mask):
+    features, spy = predictor.encode(image), Spy(model.network, "encode_image")
+    for column in (60, 62, 64):
+        predictor.predict(features, clicks=[Click(column, 50)], previous_mask=mask)
+    assert len(spy.calls) == 1
+
+
+def test_a_prediction_does_not_depend_on_the_part_seen_before(predictor, image, mask):
+    features = predictor.encode(image)
+    first = predictor.predict(features, clicks=CLICKS, previous_mask=mask)
+    predictor.predict(features, clicks=[Click(100, 90)], previous_mask=np.roll(mask, 50, (0, 1)))
+    again = predictor.predict(features, clicks=CLICKS, previous_mask=mask)
+    np.testing.assert_array_equal(first.probability, again.probability)
+
+
+def test_the_parts_memory_is_told(predictor, image, mask):
+    features = predictor.encode(image)
+    before = features.bytes
+    predictor.predict(features, clicks=CLICKS, previous_mask=mask)
+    assert features.bytes > 1.5 * before
+
+
+@pytest.mark.parametrize("prompt", ["class", "references", "no mask"])
+def test_other_prompts_are_answered_on_the_whole_image(model, predictor, image, mask, prompt):
+    features = predictor.encode(image)
+    prompts = {
+        "class": {"class_name": "liver", "previous_mask": mask},
+        "references": {"references": predictor.encode_references([(image, mask)]), "previous_mask": mask},
+        "no mask": {},
+    }
+    spy = Spy(model.network, "encode_image")
+    predictor.predict(features, clicks=CLICKS, **prompts[prompt])
+    assert not spy.calls
+
+
+def test_a_model_without_a_zoom_looks_at_the_whole_image(model, predictor, image, mask):
+    model.zoom = None
+    features, spy = predictor.encode(image), Spy(model.network, "encode_image")
+    predictor.predict(features, clicks=CLICKS, previous_mask=mask)
+    assert not spy.calls
+
+
+def test_a_part_of_zeros_goes_back_to_its_place():
+    window = Window(2, 4, 1, 5)
+    whole = window.put_back(np.ones((2, 4), dtype=np.float32), (6, 7))
+    assert whole.shape == (6, 7)
+    assert whole.sum() == whole[2:4, 1:5].sum() == 8
+
+
+@pytest.fixture
+def checkpoint() -> Checkpoint:
+    network = KPrism(TINY)
+    return Checkpoint(TINY, network.state_dict(), load_catalogue(CLASSES), Preprocessing(), ModelCard())
+
+
+@pytest.mark.parametrize("zoom", [None, Zoom(margin=1.7, least=0.25)])
+def test_a_checkpoint_keeps_its_zoom(checkpoint, zoom, tmp_path):
+    save_checkpoint(tmp_path / "m.safetensors", replace(checkpoint, zoom=zoom))
+    assert read_checkpoint(tmp_path / "m.safetensors").zoom == zoom
+
+
+def test_an_older_checkpoint_has_no_zoom(checkpoint, tmp_path):
+    path = tmp_path / "m.safetensors"
+    save_checkpoint(path, replace(checkpoint, zoom=Zoom()))
+    assert "zoom" in read_metadata(path)
+    _rewrite(path, lambda metadata: metadata.pop("kprism.zoom"))
+    assert read_checkpoint(path).zoom is None
+
+
+@pytest.mark.parametrize("damage", ["3", '{"margin": 0}', '{"closer": 2}'])
+def test_a_damaged_zoom_is_a_damaged_checkpoint(checkpoint, tmp_path, damage):
+    path = tmp_path / "m.safetensors"
+    save_checkpoint(path, checkpoint)
+    _rewrite(path, lambda metadata: metadata.update({"kprism.zoom": damage}))
+    with pytest.raises(CheckpointError, match="damaged"):
+        read_checkpoint(path)
+
+
+def _rewrite(path, change) -> None:
+    metadata = {f"kprism.{name}": json.dumps(value) for name, value in read_metadata(path).items()}
+    change(metadata)
+    save_file(load_file(path), path, metadata=metadata)
+
+
+@pytest.fixture
+def session(predictor: Predictor) -> AnnotationSession:
+    made = AnnotationSession(predictor, random_volume("MR", (WIDTH, HEIGHT, 3)))
+    made.new_segment("one")
+    return made
+
+
+def _drawn_and_clicked(session: AnnotationSession, clicks: Sequence[Click]) -> SlicePlane:
+    plane = SlicePlane(session.volume.geometry, "axial", 1)
+    drawn = np.zeros(plane.shape, dtype=bool)
+    drawn[40:60, 50:75] = True
+    session.set_mask(drawn, plane)
+    for click in clicks:
+        session.add_click(plane, click)
+    return plane
+
+
+def test_a_session_undoes_and_redoes_near_answers_exactly(session, model):
+    spy = Spy(model.network, "encode_image")
+    _drawn_and_clicked(session, CLICKS)
+    assert spy.calls  # parts were looked at
+    after = session.mask().copy()
+    session.undo()
+    before = session.mask().copy()
+    session.redo()
+    np.testing.assert_array_equal(session.mask(), after)
+    session.undo()
+    np.testing.assert_array_equal(session.mask(), before)
+    assert not np.array_equal(before, after)
+
+
+def test_a_session_without_its_last_click_is_as_before_that_click(session):
+    plane = _drawn_and_clicked(session, CLICKS)
+    with_one_less = session.mask().copy()
+    session.add_click(plane, Click(66, 44))
+    session.remove_click(plane)
+    np.testing.assert_array_equal(session.mask(), with_one_less)
