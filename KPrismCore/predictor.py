@@ -182,6 +182,20 @@ class Predictor:
         probability = features.letterbox.restore(square)[0, 0].numpy()
         return self._prediction(probability, square, prompt_kind(len(clicks), references is not None))
 
+    def refine(
+        self,
+        features: Features,
+        class_name: str | None,
+        references: ReferenceFeatures | None,
+        clicks: Sequence[Click],
+        previous_mask: NDArray[Any] | Prediction | None,
+    ) -> Prediction:
+        """`predict` after one more click: by the clicks alone, where the checkpoint does (`Zoom.alone`)."""
+        zoom = self.model.zoom
+        if zoom is not None and previous_mask is not None and len(clicks) >= zoom.alone:
+            class_name = references = None
+        return self.predict(features, class_name, references, clicks, previous_mask)
+
     def _decode(
         self,
         features: Features,

@@ -59,7 +59,7 @@ class ClickedSession(DescribedSession):
             click.require_inside(*plane.shape)
         state = owner.settled(plane)
         state = replace(state, clicks=(*state.clicks, *clicks))
-        prediction = self._predict(owner, plane, state.clicks, owner.previous(state))
+        prediction = self._predict(owner, plane, state.clicks, owner.previous(state), refining=True)
         recall, label = Recall.of(prediction), "click" if len(clicks) == 1 else "stroke"
         return self._write(label, owner, state, prediction.mask, recall, began, editable=editable)
 
@@ -168,14 +168,22 @@ class ClickedSession(DescribedSession):
         mask, recall = base.mask.mask(), base.recall
         for number in range(state.settled, len(state.clicks)):
             previous = recall.prediction() if recall else (mask if mask.any() else None)
-            prediction = self._predict(owner, state.plane, state.clicks[: number + 1], previous)
+            clicks = state.clicks[: number + 1]
+            prediction = self._predict(owner, state.plane, clicks, previous, refining=True)
             mask, recall = prediction.mask, Recall.of(prediction)
         return mask, recall
 
     def _predict(
-        self, owner: Segment, plane: Plane, clicks: Sequence[Click], previous: BoolArray | Prediction | None
+        self,
+        owner: Segment,
+        plane: Plane,
+        clicks: Sequence[Click],
+        previous: BoolArray | Prediction | None,
+        *,
+        refining: bool = False,
     ) -> Prediction:
-        return self.engine.predict(plane, owner.state.class_name, owner.state.references, clicks, previous)
+        named, shown = owner.state.class_name, owner.state.references
+        return self.engine.predict(plane, named, shown, clicks, previous, refining=refining)
 
     def _whole(self, owner: Segment, plane: Plane, clicks: Sequence[Click]) -> Base:
         """What all prompts together give from nothing; nothing where there is none."""

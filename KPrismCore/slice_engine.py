@@ -104,14 +104,21 @@ class SliceEngine:
         references: Sequence[Reference],
         clicks: Sequence[Click],
         previous: NDArray[Any] | Prediction | None,
+        *,
+        refining: bool = False,
     ) -> Prediction:
-        """Predict the mask of a slice from these prompts, of references the enabled ones; see `Predictor`."""
+        """Predict the mask of a slice from these prompts, of references the enabled ones; see `Predictor`.
+
+        Args:
+            refining: the last click corrects the previous mask (`Predictor.refine`).
+        """
         enabled = [reference for reference in references if reference.enabled]
         if class_name is None and not enabled and not clicks:
             raise nothing_to_go_by()
         features = self.encode(plane, class_name)
         shown = self._shown(enabled, self.value_range(class_name)) if enabled else None
-        prediction = self.predictor.predict(features, class_name, shown, clicks, previous)
+        ask = self.predictor.refine if refining else self.predictor.predict
+        prediction = ask(features, class_name, shown, clicks, previous)
         # features grow by what they read out from references
         self._features.trim()
         return prediction

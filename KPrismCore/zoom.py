@@ -26,17 +26,21 @@ class Zoom:
     """When and how far to go closer; all edges in shares of the image's longer side.
 
     margin: edge of the part over that of the object and its clicks. least: smallest edge of a part, which
-    has at least `least_pixels` pixels. most: largest edge for which it is worth while.
+    has at least `least_pixels` pixels. most: largest edge for which it is worth while. alone: from how many
+    clicks on a mask is refined by them alone, which is what a part is looked at for; the mask so far then
+    stands for the class and the references.
     """
 
     margin: float = 2.0
     least: float = 0.3
     least_pixels: int = 96
     most: float = 0.8
+    alone: int = 2
 
     def __post_init__(self) -> None:
-        if self.margin < 1 or self.least_pixels < 1 or not 0 < self.least <= self.most <= 1:
-            raise ValueError("a zoom has a margin of at least 1, and least and most between 0 and 1")
+        shares = 0 < self.least <= self.most <= 1
+        if not shares or min(self.margin, self.least_pixels, self.alone) < 1:
+            raise ValueError("a zoom has shares between 0 and 1, and margin and numbers of at least 1")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""

@@ -60,7 +60,7 @@ class OpenImage:
 
         def segment(clicks: Sequence[Click]) -> Mask:
             last = self._last
-            return self._keep(self._predictor.predict(self._features, class_name, references, clicks, last))
+            return self._keep(self._predictor.refine(self._features, class_name, references, clicks, last))
 
         return segment
 

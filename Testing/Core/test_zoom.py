@@ -125,7 +125,9 @@ def test_an_object_that_grows_a_little_is_seen_on_the_same_part(mask):
     assert Zoom().window(mask, [], (1, 1)) == Zoom().window(grown, [], (1, 1))
 
 
-@pytest.mark.parametrize("wrong", [{"margin": 0.5}, {"least": 0.9}, {"most": 2.0}, {"least_pixels": 0}])
+@pytest.mark.parametrize(
+    "wrong", [{"margin": 0.5}, {"least": 0.9}, {"most": 2.0}, {"least_pixels": 0}, {"alone": 0}]
+)
 def test_impossible_settings_are_refused(wrong):
     with pytest.raises(ValueError, match="zoom"):
         Zoom(**wrong)
@@ -210,6 +212,33 @@ def test_a_part_of_zeros_goes_back_to_its_place():
     assert whole.sum() == whole[2:4, 1:5].sum() == 8
 
 
+@pytest.mark.parametrize("prompt", ["class", "references"])
+def test_a_mask_is_refined_by_the_clicks_alone_from_so_many_on(predictor, image, mask, prompt):
+    features = predictor.encode(image)
+    named = "liver" if prompt == "class" else None
+    shown = predictor.encode_references([(image, mask)]) if prompt == "references" else None
+    refined = [predictor.refine(features, named, shown, CLICKS[:n], mask).probability for n in (1, 2)]
+    together = predictor.predict(features, named, shown, CLICKS[:1], mask).probability
+    alone = predictor.predict(features, clicks=CLICKS, previous_mask=mask).probability
+    np.testing.assert_array_equal(refined[0], together)
+    np.testing.assert_array_equal(refined[1], alone)
+
+
+def test_where_there_is_no_mask_to_refine_all_prompts_count(predictor, image):
+    features = predictor.encode(image)
+    refined = predictor.refine(features, "liver", None, CLICKS, None).probability
+    together = predictor.predict(features, "liver", clicks=CLICKS).probability
+    np.testing.assert_array_equal(refined, together)
+
+
+def test_a_model_without_a_zoom_refines_with_all_prompts(model, predictor, image, mask):
+    model.zoom = None
+    features = predictor.encode(image)
+    refined = predictor.refine(features, "liver", None, CLICKS, mask).probability
+    together = predictor.predict(features, "liver", clicks=CLICKS, previous_mask=mask).probability
+    np.testing.assert_array_equal(refined, together)
+
+
 @pytest.fixture
 def checkpoint() -> Checkpoint:
     network = KPrism(TINY)
@@ -282,3 +311,12 @@ def test_a_session_without_its_last_click_is_as_before_that_click(session):
     session.add_click(plane, Click(66, 44))
     session.remove_click(plane)
     np.testing.assert_array_equal(session.mask(), with_one_less)
+
+
+def test_the_second_click_of_a_session_goes_by_the_mask_so_far(session, model):
+    session.set_class("liver")
+    spy = Spy(model.network, "decode")
+    plane = _drawn_and_clicked(session, CLICKS)
+    assert [call[1].class_index is None for call in spy.calls] == [False, True]
+    session.predict_slice(plane, refine=True)
+    assert spy.calls[-1][1].class_index is not None

@@ -100,6 +100,9 @@ class FakePredictor:
         value = torch.tensor([[[float(image.sum()) + float(mask.sum())]]])
         return ReferenceFeatures(value, value, value)
 
+    def refine(self, *arguments: Any) -> Prediction:
+        return self.predict(*arguments)
+
     def predict(
         self,
         features: Any,
