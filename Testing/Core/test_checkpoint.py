@@ -28,6 +28,7 @@ from KPrismCore.commands import checkpoints
 from KPrismCore.errors import CheckpointError, KPrismError, OutputFileError
 from KPrismCore.network.kprism import KPrism
 from KPrismCore.preprocess import Preprocessing
+from KPrismCore.zoom import Zoom
 from Testing.Core.tiny import CLASSES, TINY
 
 CARD = ModelCard(
@@ -295,3 +296,9 @@ def test_a_conversion_to_another_kind_of_file_is_refused(file, tmp_path):
 def test_info_tells(file, words, monkeypatch):
     monkeypatch.setattr(checkpoints, "Console", lambda: Console(width=200))
     assert words in run(checkpoints.info, file).output
+
+
+@pytest.mark.parametrize("zoom", [None, Zoom(margin=1.75)])
+def test_info_tells_how_far_clicks_zoom(checkpoint, tmp_path, zoom):
+    save_checkpoint(tmp_path / "m.safetensors", replace(checkpoint, zoom=zoom))
+    assert ("1.75" in run(checkpoints.info, tmp_path / "m.safetensors").output) == (zoom is not None)
