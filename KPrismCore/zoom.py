@@ -31,7 +31,7 @@ class Zoom:
     stands for the class and the references.
     """
 
-    margin: float = 2.0
+    margin: float = 1.8
     least: float = 0.3
     least_pixels: int = 96
     most: float = 0.8
