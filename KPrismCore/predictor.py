@@ -102,7 +102,7 @@ class Predictor:
         Raises:
             ImageContentError: NaN, one pixel, or a shape that is no image.
         """
-        found = value_range or self._range(image, modality)
+        found = self._range(image, modality, value_range)
         prepared, letterbox = self._prepare(image, spacing, found)
         features = self._run(lambda: self.model.network.encode_image(prepared[None].to(self.model.device)))
         return Features(letterbox, features, modality, image, found)
@@ -128,7 +128,7 @@ class Predictor:
         images, masks = [], []
         for image, mask in references:
             _require_reference(image, mask)
-            found = value_range or self._range(image, modality)
+            found = self._range(image, modality, value_range)
             prepared, letterbox = self._prepare(image, spacing, found, reference=True)
             images.append(prepared)
             scaled = letterbox.mask(torch.from_numpy(np.ascontiguousarray(mask > 0)).float())[None]
@@ -155,6 +155,8 @@ class Predictor:
     ) -> Prediction:
         """Predict the mask of one object from any combination of prompts.
 
+        Clicks alone on a mask so far may be answered on the part of the image around them; see `zoom`.
+
         Args:
             class_name: a name or synonym of the model's catalogue.
             references: from `encode_references`.
@@ -172,12 +174,10 @@ class Predictor:
         for click in clicks:
             click.require_inside(*features.shape)
         previous = self._previous(features, previous_mask)
-        if previous is not None and index is None and references is None:
-            # rounding may lead out of [0, 1]
-            before = features.letterbox.restore(previous)[0, 0].clamp(0, 1).numpy()
-            window = self._window(features, clicks, before)
-            if window is not None:
-                return self._predict_near(features, window, clicks, before)
+        if previous_mask is not None and index is None and references is None:
+            part = self._part(features, clicks, previous_mask)
+            if part is not None:
+                return self._predict_near(features, clicks, *part)
         square = self._decode(features, index, references, clicks, previous)
         probability = features.letterbox.restore(square)[0, 0].numpy()
         return self._prediction(probability, square, prompt_kind(len(clicks), references is not None))
@@ -220,18 +220,24 @@ class Predictor:
 
         return resize(self._run(decode).float(), self.model.input_size).sigmoid().cpu()
 
-    def _window(
-        self, features: Features, clicks: Sequence[Click], before: NDArray[np.float32]
-    ) -> Window | None:
-        """The part of the image to look at, after the probability (H, W) before; None for all of it."""
+    def _part(
+        self, features: Features, clicks: Sequence[Click], previous_mask: NDArray[Any] | Prediction
+    ) -> tuple[Window, NDArray[np.float32]] | None:
+        """The part of the image to look at and the probability (H, W) so far; None for the whole image."""
         zoom = self.model.zoom
         if zoom is None:
             return None
+        if isinstance(previous_mask, Prediction):
+            # of a session's predictions there is the square alone; rounding may lead out of [0, 1]
+            before = features.letterbox.restore(previous_mask.square)[0, 0].clamp(0, 1).numpy()
+        else:
+            before = previous_mask.astype(np.float32)
         mask = decide(before, self.model.lowest_threshold)
-        return zoom.window(mask, clicks, features.letterbox.spacing)
+        window = zoom.window(mask, clicks, features.letterbox.spacing)
+        return None if window is None else (window, before)
 
     def _predict_near(
-        self, features: Features, window: Window, clicks: Sequence[Click], before: NDArray[np.float32]
+        self, features: Features, clicks: Sequence[Click], window: Window, before: NDArray[np.float32]
     ) -> Prediction:
         """`predict` on a part of the image; outside it there is nothing of the object."""
         if features.near is None or features.near[0] != window:
@@ -255,15 +261,15 @@ class Predictor:
         told = confidence(expected, kind, self.model.confidence_lines)
         return Prediction(mask, probability, told, square, expected)
 
-    def _range(self, image: NDArray[Any], modality: str | None) -> Range:
+    def _range(self, image: NDArray[Any], modality: str | None, given: Range | None) -> Range:
+        """Check the image; the values that become black and white, as given or found."""
         _require_image(image)
-        return intensity_range(image, modality, settings=self.model.preprocessing)
+        return given or intensity_range(image, modality, settings=self.model.preprocessing)
 
     def _prepare(
         self, image: NDArray[Any], spacing: tuple[float, float], found: Range, *, reference: bool = False
     ) -> tuple[Tensor, Letterbox]:
         settings = self.model.preprocessing
-        _require_image(image)
         # the authors scale queries and references by different rules; their checkpoints expect both
         rounding: Rounding = "round" if reference and settings.quantise else "truncate"
         height, width = image.shape[:2]

@@ -39,6 +39,9 @@ def export(
         Path | None, typer.Option(help="report.json of `evaluate`, for card and confidence.")
     ] = None,
     half: Annotated[bool, typer.Option(help="Keep large weights as float16: half the size.")] = False,
+    zoom: Annotated[
+        bool, typer.Option(help="Let clicks look at parts, if the network was trained on them.")
+    ] = True,
     limit: Annotated[float, typer.Option(help="Largest size allowed, in MB.")] = LIMIT_MEGABYTES,
     threads: Annotated[int, typer.Option(help="Processor threads.")] = 1,
 ) -> None:
@@ -52,6 +55,8 @@ def export(
         checkpoint = recalibrated(
             checkpoint, open_data(data, size, skip_damaged=True, cache=cache or run / "slices"), run, batches
         )
+    if not zoom:
+        checkpoint = replace(checkpoint, zoom=None)
     megabytes = write_export(out, halved(checkpoint) if half else checkpoint, limit)
     print(f"{out}: {megabytes:.1f} MB, {checkpoint.card.training['steps']} steps")
 

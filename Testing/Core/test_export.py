@@ -74,6 +74,15 @@ def test_only_a_network_trained_on_enlarged_parts_looks_at_parts(a_run, cut_out,
     assert (made.zoom is not None) == zooms
 
 
+@pytest.mark.parametrize("zoom", [True, False])
+def test_the_command_leaves_the_zoom_out_when_told_to(a_run, tmp_path, zoom):
+    state, out = load_state(a_run / STATE_NAME), tmp_path / "m.safetensors"
+    state["settings"] = replace(SETTINGS, crop_probability=0.3, crop_sides=(0.4, 0.9)).to_plain()
+    torch.save(state, tmp_path / STATE_NAME)
+    export(tmp_path, out, zoom=zoom)
+    assert (read_checkpoint(out).zoom is not None) == zoom
+
+
 def test_an_exported_file_can_be_built(a_run, tmp_path):
     path = tmp_path / "m.safetensors"
     write_export(path, run_checkpoint(a_run, ModelCard(name="tiny")))

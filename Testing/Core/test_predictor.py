@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from KPrismCore.catalogue import Catalogue, load_catalogue
-from KPrismCore.checkpoint import ModelCard
+from KPrismCore.catalogue import Catalogue
 from KPrismCore.errors import (
     ClickOutsideError,
     ImageContentError,
@@ -18,21 +17,17 @@ from KPrismCore.errors import (
     UnknownClassError,
 )
 from KPrismCore.model import Model
-from KPrismCore.network.kprism import KPrism
 from KPrismCore.predictor import Predictor
-from KPrismCore.preprocess import Preprocessing
 from KPrismCore.prompts import Click
 from Testing.Core.spy import Spy
-from Testing.Core.tiny import CLASSES, TINY
+from Testing.Core.tiny import TINY, tiny_model
 
 HEIGHT, WIDTH = 40, 80
 
 
 @pytest.fixture
 def model() -> Model:
-    torch.manual_seed(0)
-    network = KPrism(TINY).for_inference()
-    return Model(network, torch.device("cpu"), load_catalogue(CLASSES), Preprocessing(), ModelCard())
+    return tiny_model()
 
 
 @pytest.fixture
@@ -119,10 +114,8 @@ def test_clicks_reach_the_network_newest_first_with_their_polarity(model, predic
 
 
 def test_clicks_are_whole_pixels_for_checkpoints_of_the_authors(image):
-    torch.manual_seed(0)
-    network = KPrism(replace(TINY, authors_rules=True)).for_inference()
-    model = Model(network, torch.device("cpu"), load_catalogue(CLASSES), Preprocessing(), ModelCard())
-    spy, asking = Spy(network, "decode"), Predictor(model)
+    model = tiny_model(config=replace(TINY, authors_rules=True))
+    spy, asking = Spy(model.network, "decode"), Predictor(model)
     asking.predict(asking.encode(image), clicks=[Click(33, 17)])
     points = spy.calls[0][1].clicks.points
     assert torch.equal(points, points.round())

@@ -16,14 +16,14 @@ from KPrismCore.checkpoint import Checkpoint, ModelCard, read_checkpoint, read_m
 from KPrismCore.errors import CheckpointError
 from KPrismCore.model import Model
 from KPrismCore.network.kprism import KPrism
-from KPrismCore.predictor import Predictor
+from KPrismCore.predictor import Prediction, Predictor
 from KPrismCore.preprocess import Preprocessing
 from KPrismCore.prompts import Click
 from KPrismCore.session import AnnotationSession
 from KPrismCore.slices import SlicePlane
 from KPrismCore.zoom import Window, Zoom
 from Testing.Core.spy import Spy
-from Testing.Core.tiny import CLASSES, TINY, random_volume
+from Testing.Core.tiny import CLASSES, TINY, random_volume, tiny_model
 
 HEIGHT, WIDTH = 160, 200
 CLICKS = [Click(60, 50), Click(80, 64, positive=False)]
@@ -31,12 +31,7 @@ CLICKS = [Click(60, 50), Click(80, 64, positive=False)]
 
 @pytest.fixture
 def model() -> Model:
-    torch.manual_seed(0)
-    network = KPrism(TINY).for_inference()
-    return Model(
-        network, torch.device("cpu"), load_catalogue(CLASSES), Preprocessing(), ModelCard(),
-        zoom=Zoom(margin=2.0, least=0.2, least_pixels=16),
-    )  # fmt: skip
+    return tiny_model(Zoom(margin=2.0, least=0.2, least_pixels=16))
 
 
 @pytest.fixture
@@ -136,16 +131,33 @@ def test_impossible_settings_are_refused(wrong):
 def test_the_answer_is_that_of_the_part_alone(model, predictor, image, mask):
     features = predictor.encode(image, value_range=(0, 255))
     found = predictor.predict(features, clicks=CLICKS, previous_mask=mask)
-    square = features.letterbox.image(torch.from_numpy(mask)[None, None].float())
-    before = features.letterbox.restore(square)[0, 0].clamp(0, 1).numpy()
-    window = model.zoom.window(before > 0.5, CLICKS, (1, 1))
+    window = model.zoom.window(mask, CLICKS, (1, 1))
     model.zoom = None
     part = predictor.predict(
         predictor.encode(image[window.cut], value_range=(0, 255)), clicks=window.clicks(CLICKS),
-        previous_mask=before[window.cut],
+        previous_mask=mask[window.cut],
     )  # fmt: skip
     np.testing.assert_array_equal(found.probability[window.cut], part.probability)
     np.testing.assert_array_equal(found.mask[window.cut], part.mask)
+
+
+def test_a_drawn_spot_too_small_for_the_network_is_not_left_outside(model, predictor, image, mask):
+    mask[150:152, 190:192] = True
+    features, spy = predictor.encode(image), Spy(model.network, "encode_image")
+    predictor.predict(features, clicks=CLICKS, previous_mask=mask)
+    assert not spy.calls
+
+
+def test_an_answer_of_which_only_the_square_was_kept_is_refined_on_a_part(model, predictor, image, mask):
+    features = predictor.encode(image)
+    probability = mask.astype(np.float32)
+    square = features.letterbox.image(torch.from_numpy(probability)[None, None])
+    first = Prediction(mask, probability, 1.0, square)
+    kept = replace(first, mask=np.zeros((0, 0), bool), probability=np.zeros((0, 0), np.float32))
+    spy = Spy(model.network, "encode_image")
+    one, other = (predictor.predict(features, clicks=CLICKS, previous_mask=p) for p in (first, kept))
+    np.testing.assert_array_equal(one.probability, other.probability)
+    assert len(spy.calls) == 1
 
 
 def test_outside_the_part_there_is_nothing(model, predictor, image, mask):
@@ -205,7 +217,7 @@ def test_a_model_without_a_zoom_looks_at_the_whole_image(model, predictor, image
     assert not spy.calls
 
 
-def test_a_part_of_zeros_goes_back_to_its_place():
+def test_a_part_goes_back_to_its_place():
     window = Window(2, 4, 1, 5)
     whole = window.put_back(np.ones((2, 4), dtype=np.float32), (6, 7))
     assert whole.shape == (6, 7)

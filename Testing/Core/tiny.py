@@ -14,13 +14,15 @@ import torch
 from KPrismCore.catalogue import load_catalogue
 from KPrismCore.checkpoint import Checkpoint, ModelCard, save_checkpoint
 from KPrismCore.geometry import VolumeGeometry
-from KPrismCore.network.config import SMALL
+from KPrismCore.model import Model
+from KPrismCore.network.config import SMALL, KPrismConfig
 from KPrismCore.network.kprism import KPrism
 from KPrismCore.network.prompts import ReferenceFeatures
 from KPrismCore.oblique import ObliquePlane
 from KPrismCore.predictor import Prediction
 from KPrismCore.preprocess import Preprocessing
 from KPrismCore.volumes import Volume
+from KPrismCore.zoom import Zoom
 
 CLASSES = Path(__file__).resolve().parents[2] / "Resources" / "Classes" / "kprism-small.csv"
 TINY = replace(
@@ -48,6 +50,14 @@ def tiny_checkpoint(path: Path) -> Path:
     card = ModelCard(name="tiny", metrics={"class": {"liver": {"dice": 0.5}}})
     save_checkpoint(path, Checkpoint(TINY, weights, load_catalogue(CLASSES), Preprocessing(), card))
     return path
+
+
+def tiny_model(zoom: Zoom | None = None, config: KPrismConfig = TINY) -> Model:
+    """A model with random weights on the processor, without a file."""
+    torch.manual_seed(0)
+    network = KPrism(config).for_inference()
+    classes = load_catalogue(CLASSES)
+    return Model(network, torch.device("cpu"), classes, Preprocessing(), ModelCard(), zoom=zoom)
 
 
 def flipped_geometry(size: tuple[int, int, int] = (20, 24, 6)) -> VolumeGeometry:
