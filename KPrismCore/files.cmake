@@ -7,6 +7,7 @@ set(KPRISM_CORE_SCRIPTS
   KPrismCore/cache.py
   KPrismCore/catalogue.py
   KPrismCore/checkpoint.py
+  KPrismCore/checks.py
   KPrismCore/class_table.py
   KPrismCore/commands/ability_tables.py
   KPrismCore/commands/bench.py
@@ -24,6 +25,7 @@ set(KPRISM_CORE_SCRIPTS
   KPrismCore/commands/verify.py
   KPrismCore/commands/window.py
   KPrismCore/confidence.py
+  KPrismCore/correction.py
   KPrismCore/decision.py
   KPrismCore/device.py
   KPrismCore/dicom.py

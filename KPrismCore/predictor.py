@@ -11,10 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from KPrismCore.checks import require_image, require_reference
 from KPrismCore.confidence import confidence, expected_dice, prompt_kind
+from KPrismCore.correction import corrected
 from KPrismCore.decision import decide
 from KPrismCore.device import is_out_of_memory, tensor_bytes, to_device
-from KPrismCore.errors import DeviceError, ImageContentError, PromptError, ReferenceMismatchError
+from KPrismCore.errors import DeviceError, PromptError, ReferenceMismatchError
 from KPrismCore.letterbox import Letterbox, Rounding, network_input
 from KPrismCore.model import Model
 from KPrismCore.network.layers import resize
@@ -127,7 +129,7 @@ class Predictor:
             )
         images, masks = [], []
         for image, mask in references:
-            _require_reference(image, mask)
+            require_reference(image, mask)
             found = self._range(image, modality, value_range)
             prepared, letterbox = self._prepare(image, spacing, found, reference=True)
             images.append(prepared)
@@ -190,11 +192,34 @@ class Predictor:
         clicks: Sequence[Click],
         previous_mask: NDArray[Any] | Prediction | None,
     ) -> Prediction:
-        """`predict` after one more click: by the clicks alone, where the checkpoint does (`Zoom.alone`)."""
+        """`predict` after one more click: by the clicks alone, where the checkpoint does (`Zoom.alone`).
+
+        Of a last prediction that was sure (`Zoom.sure`) only that changes which a click is about.
+        """
         zoom = self.model.zoom
-        if zoom is not None and previous_mask is not None and len(clicks) >= zoom.alone:
+        if zoom is None or previous_mask is None:
+            return self.predict(features, class_name, references, clicks, previous_mask)
+        if len(clicks) >= zoom.alone:
             class_name = references = None
-        return self.predict(features, class_name, references, clicks, previous_mask)
+        found = self.predict(features, class_name, references, clicks, previous_mask)
+        if not isinstance(previous_mask, Prediction) or not clicks:
+            return found
+        if previous_mask.confidence < zoom.sure or not previous_mask.mask.any():
+            return found
+        kind = prompt_kind(len(clicks), references is not None)
+        return self._corrected(features, previous_mask, found, clicks, kind)
+
+    def _corrected(
+        self, features: Features, before: Prediction, after: Prediction, clicks: Sequence[Click], kind: str
+    ) -> Prediction:
+        """The last prediction, changed to the new one where a click is; see `correction`."""
+        mask = corrected(before.mask, after.mask, clicks)
+        kept = mask != after.mask
+        if not kept.any():
+            return after
+        probability = np.where(kept, self._probability(features, before), after.probability)
+        square = features.letterbox.image(torch.from_numpy(probability)[None, None])
+        return self._prediction(probability, square, kind, mask)
 
     def _decode(
         self,
@@ -227,14 +252,18 @@ class Predictor:
         zoom = self.model.zoom
         if zoom is None:
             return None
-        if isinstance(previous_mask, Prediction):
-            # of a session's predictions there is the square alone; rounding may lead out of [0, 1]
-            before = features.letterbox.restore(previous_mask.square)[0, 0].clamp(0, 1).numpy()
-        else:
-            before = previous_mask.astype(np.float32)
+        before = self._probability(features, previous_mask)
         mask = decide(before, self.model.lowest_threshold)
         window = zoom.window(mask, clicks, features.letterbox.spacing)
         return None if window is None else (window, before)
+
+    @staticmethod
+    def _probability(features: Features, of: NDArray[Any] | Prediction) -> NDArray[np.float32]:
+        """The probability (H, W) of a prediction, of which a session keeps the square alone, or of a mask."""
+        if isinstance(of, Prediction):
+            # rounding may lead out of [0, 1]
+            return np.asarray(features.letterbox.restore(of.square)[0, 0].clamp(0, 1))
+        return of.astype(np.float32)
 
     def _predict_near(
         self, features: Features, clicks: Sequence[Click], window: Window, before: NDArray[np.float32]
@@ -252,8 +281,15 @@ class Predictor:
         square = features.letterbox.image(torch.from_numpy(probability)[None, None])
         return self._prediction(probability, square, prompt_kind(len(clicks), False))
 
-    def _prediction(self, probability: NDArray[np.float32], square: Tensor, kind: str) -> Prediction:
-        mask = decide(probability, self.model.lowest_threshold)
+    def _prediction(
+        self,
+        probability: NDArray[np.float32],
+        square: Tensor,
+        kind: str,
+        mask: NDArray[np.bool_] | None = None,
+    ) -> Prediction:
+        """Put together what is told of a probability, whose mask is decided on here if none is given."""
+        mask = decide(probability, self.model.lowest_threshold) if mask is None else mask
         expected = expected_dice(mask, probability)
         if not mask.any():
             # whether an object is there at all is another question than how well it is outlined
@@ -263,7 +299,7 @@ class Predictor:
 
     def _range(self, image: NDArray[Any], modality: str | None, given: Range | None) -> Range:
         """Check the image; the values that become black and white, as given or found."""
-        _require_image(image)
+        require_image(image)
         return given or intensity_range(image, modality, settings=self.model.preprocessing)
 
     def _prepare(
@@ -299,9 +335,7 @@ class Predictor:
         if previous is None:
             return None
         shape = previous.mask.shape if isinstance(previous, Prediction) else previous.shape
-        # a session keeps no more of its predictions than the square
-        only_square = isinstance(previous, Prediction) and not previous.mask.size
-        if shape != features.shape and not only_square:
+        if shape != features.shape:
             raise PromptError(
                 f"The previous mask has {shape} pixels, the image {features.shape}.",
                 "Give a mask of this image.",
@@ -348,22 +382,3 @@ class Predictor:
             torch.autocast("cuda", torch.bfloat16, enabled=cuda and torch.cuda.is_bf16_supported()),
         ):
             return compute()
-
-
-def _require_image(image: NDArray[Any]) -> None:
-    if image.ndim not in (2, 3) or min(image.shape[:2]) < 1 or image.shape[0] * image.shape[1] < 2:
-        raise ImageContentError(f"An array of shape {image.shape} is not a 2-D image.", "Choose one slice.")
-    if not np.isfinite(image).all():
-        raise ImageContentError("The image holds NaN or infinite values.", "Replace them by numbers.")
-
-
-def _require_reference(image: NDArray[Any], mask: NDArray[Any]) -> None:
-    if mask.shape != image.shape[:2]:
-        raise ReferenceMismatchError(
-            f"A reference's mask has {mask.shape} pixels, its image {image.shape[:2]}.",
-            "Use the mask of that image.",
-        )
-    if not (mask > 0).any():
-        raise ReferenceMismatchError(
-            "A reference's mask is empty.", "Choose a slice on which the object is marked."
-        )

@@ -167,7 +167,7 @@ class ClickedSession(DescribedSession):
         base = state.base or Base(PackedMask.of(state.plane.read_mask(owner.voxels)))
         mask, recall = base.mask.mask(), base.recall
         for number in range(state.settled, len(state.clicks)):
-            previous = recall.prediction() if recall else (mask if mask.any() else None)
+            previous = recall.prediction(mask) if recall else (mask if mask.any() else None)
             clicks = state.clicks[: number + 1]
             prediction = self._predict(owner, state.plane, clicks, previous, refining=True)
             mask, recall = prediction.mask, Recall.of(prediction)

@@ -64,9 +64,9 @@ class Segment:
 
     def previous(self, state: SliceState) -> BoolArray | Prediction | None:
         """The slice's mask so far: the last answer itself if it still stands, as that is free of losses."""
-        if state.recall is not None:
-            return state.recall.prediction()
         mask = state.plane.read_mask(self.voxels)
+        if state.recall is not None:
+            return state.recall.prediction(mask)
         return mask if mask.any() else None
 
     def write(self, plane: Plane, mask: NDArray[Any], editable: BoolArray | None = None) -> list[Delta]:

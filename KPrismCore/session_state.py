@@ -73,12 +73,16 @@ class Recall:
             prediction.confidence,
         )
 
-    def prediction(self) -> Prediction:
-        """A prediction to be given to the predictor as the previous mask; only its square is filled."""
+    def prediction(self, mask: NDArray[np.bool_]) -> Prediction:
+        """A prediction to be given to the predictor as the previous one, without its probability.
+
+        Args:
+            mask: (H, W), of the slice as the answer left it.
+        """
         steps = np.frombuffer(inflate(self.square, self.side**2), np.uint8)
-        nothing = np.zeros((0, 0))
+        nothing = np.zeros((0, 0), dtype=np.float32)
         square = torch.from_numpy(steps.astype(np.float32) / 255).reshape(1, 1, self.side, self.side)
-        return Prediction(nothing.astype(bool), nothing.astype(np.float32), self.confidence, square)
+        return Prediction(mask, nothing, self.confidence, square)
 
 
 @dataclass(frozen=True)

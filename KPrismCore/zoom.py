@@ -28,7 +28,8 @@ class Zoom:
     margin: edge of the part over that of the object and its clicks. least: smallest edge of a part, which
     has at least `least_pixels` pixels. most: largest edge for which it is worth while. alone: from how many
     clicks on a mask is refined by them alone, which is what a part is looked at for; the mask so far then
-    stands for the class and the references.
+    stands for the class and the references. sure: from which confidence on a mask is then changed only where
+    a click is, see `correction`.
     """
 
     margin: float = 1.8
@@ -36,9 +37,10 @@ class Zoom:
     least_pixels: int = 96
     most: float = 0.8
     alone: int = 2
+    sure: float = 0.85
 
     def __post_init__(self) -> None:
-        shares = 0 < self.least <= self.most <= 1
+        shares = 0 < self.least <= self.most <= 1 and 0 <= self.sure <= 1
         if not shares or min(self.margin, self.least_pixels, self.alone) < 1:
             raise ValueError("a zoom has shares between 0 and 1, and margin and numbers of at least 1")
 

@@ -139,13 +139,13 @@ def test_an_empty_slice_has_no_mask_so_far(session, predictor):
 
 def test_a_remembered_answer_differs_by_less_than_a_grey_level():
     square = FakePredictor().predict(FakePredictor().encode(np.zeros((8, 8)), value_range=(0, 1)))
-    recalled = Recall.of(square).prediction().square
+    recalled = Recall.of(square).prediction(square.mask).square
     assert float((recalled - square.square).abs().max()) <= 0.5 / 255 + 1e-6
 
 
 def test_a_remembered_answer_keeps_its_side_of_one_half():
     square = FakePredictor().predict(FakePredictor().encode(np.zeros((8, 8)), value_range=(0, 1)))
-    recalled = Recall.of(square).prediction().square
+    recalled = Recall.of(square).prediction(square.mask).square
     assert bool(((recalled > 0.5) == (square.square > 0.5)).all())
 
 

@@ -121,7 +121,8 @@ def test_an_object_that_grows_a_little_is_seen_on_the_same_part(mask):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"margin": 0.5}, {"least": 0.9}, {"most": 2.0}, {"least_pixels": 0}, {"alone": 0}]
+    "wrong",
+    [{"margin": 0.5}, {"least": 0.9}, {"most": 2.0}, {"least_pixels": 0}, {"alone": 0}, {"sure": 1.5}],
 )
 def test_impossible_settings_are_refused(wrong):
     with pytest.raises(ValueError, match="zoom"):
@@ -153,7 +154,7 @@ def test_an_answer_of_which_only_the_square_was_kept_is_refined_on_a_part(model,
     probability = mask.astype(np.float32)
     square = features.letterbox.image(torch.from_numpy(probability)[None, None])
     first = Prediction(mask, probability, 1.0, square)
-    kept = replace(first, mask=np.zeros((0, 0), bool), probability=np.zeros((0, 0), np.float32))
+    kept = replace(first, probability=np.zeros((0, 0), np.float32))
     spy = Spy(model.network, "encode_image")
     one, other = (predictor.predict(features, clicks=CLICKS, previous_mask=p) for p in (first, kept))
     np.testing.assert_array_equal(one.probability, other.probability)
