@@ -12,11 +12,11 @@ from KPrismCore.network.layers import (
     add_into,
     on_cpu_without_gradients,
     resize,
+    sine_positions,
     to_map,
     to_tokens,
 )
 from KPrismCore.network.moe import MoEAttention, MoEFeedForward, SelfAttention
-from KPrismCore.network.positions import sine_places
 from KPrismCore.network.prompt_encoder import Tokens
 
 
@@ -133,7 +133,7 @@ class DecoderLayer(nn.Module):
         """Pixels (B, size^2, width) and tokens to the updated pixels and token contents."""
         content = tokens.content
         if self.has_tokens:
-            places = sine_places(size, size, pixels.shape[-1], pixels.device)
+            places = sine_positions(size, size, pixels.shape[-1], pixels.device)
             bias, position = tokens.key_bias(), tokens.position
             content = self.query_attention(content, position, pixels, places, blocked)
             content = self.ffn(self.self_attention(content, position, bias))

@@ -11,9 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
-
-from KPrismCore.network.positions import Places
+from torch import Tensor
 
 # numbers of one thread at a time: most of four megabytes stay in the caches, and calls remain few
 PIECE = 2**20
@@ -42,30 +40,18 @@ class FoldedKeys:
         weights = weights * shares if torch.is_grad_enabled() else weights.mul_(shares)
         return torch.matmul(weights.flatten(1, 3).transpose(1, 2), self.outputs.flatten(1, 2))
 
-    def relative(self, sample: int, gate: nn.Linear, places: Places) -> RelativeKeys:
+    def relative(self, sample: int, experts: int) -> RelativeKeys:
         """The keys of one sample as differences to the one with the largest offset, which is not absent."""
         keys, offset, outputs = (value[sample] for value in (self.keys, self.offset, self.outputs))
         first = int(offset[0].argmax())
         others = torch.tensor([index for index in range(offset.shape[1]) if index != first])
         base = outputs[:, first]
-        sums = base.unflatten(0, (len(gate.weight), -1)).sum(1)
-        relative = (keys[:, others] - keys[:, first, None]).flatten(0, 1) * _LOG2_E
-        shift = (offset[:, others] - offset[:, first, None]).flatten() * _LOG2_E
-        rows, columns = (codes[sample % len(codes)] for codes in (places.rows, places.columns))
-        along_rows, along_columns = (
-            # the gates see the pixels without their places
-            torch.cat((part @ codes.t(), codes.new_zeros(len(sums), len(codes))))
-            for part, codes in zip(
-                relative.split((rows.shape[1], columns.shape[1]), 1), (rows, columns), strict=True
-            )
-        )
+        sums = base.unflatten(0, (experts, -1)).sum(1)
         return RelativeKeys(
-            torch.cat((relative, gate.weight)).t().contiguous(),
-            along_rows + torch.cat((shift, gate.bias))[:, None],
-            along_columns,
+            ((keys[:, others] - keys[:, first, None]).flatten(0, 1) * _LOG2_E).t().contiguous(),
+            (offset[:, others] - offset[:, first, None]).reshape(-1, 1) * _LOG2_E,
             torch.cat(((outputs[:, others] - base[:, None]).flatten(0, 1), sums)).t().contiguous(),
             len(keys),
-            len(sums),
         )
 
 
@@ -76,46 +62,40 @@ _SMALLEST_SUM, _LARGEST_SUM = 2.0**-60, 2.0**60
 
 @dataclass(frozen=True)
 class RelativeKeys:
-    """Folded keys of one sample, less one key, and the gates.
+    """Folded keys of one sample, less one key.
 
     A softmax stays as it is when the logits of one key are taken from all, and its weights add up to one:
-    that key needs no column of its own. Logits are to base 2, whose exponential is the fastest; those of the
-    E gates stand behind them, to base e.
+    that key needs no column of its own. Logits are to base 2, whose exponential is the fastest.
 
-    keys: (C, G*m + E) for G = E*H and m = n-1 keys; along_rows (G*m + E, H) and along_columns (G*m + E, W):
-    what a pixel's place adds to its logits; outputs: (C, G*m + E), at the end the sum of what the left out
-    key gives to each expert.
+    keys: (C, G*m) for G = E*H and m = n-1 keys; offset: (G*m, 1);
+    outputs: (C, G*m + E), at the end the sum of what the left out key gives to each expert.
     """
 
     keys: Tensor
-    along_rows: Tensor
-    along_columns: Tensor
+    offset: Tensor
     outputs: Tensor
     groups: int
-    experts: int
 
-    def attend(self, x: Tensor, first: int) -> Tensor:
-        """Add the gated sum of the experts to x (L, C), in place; x are whole rows from row `first` on."""
-        columns = self._logits(x, first)
-        weights, gates = columns.tensor_split((len(columns) - self.experts,))
-        torch.softmax(gates, 0, out=gates)
-        weights = weights.view(self.groups, -1, len(x)).exp2_()
-        sums = weights.sum(1).add_(1)
+    def attend(self, x: Tensor, placed: Tensor, gates: Tensor) -> Tensor:
+        """x + the gated sum of the experts, (L, C), for x and placed (L, C) and gates (E, L)."""
+        columns = torch.empty(self.outputs.shape[1], len(x))
+        weights, sums = self._exponentials(placed, columns, shifted=False)
         if not math.isfinite(float(sums.sum())):
-            weights.copy_(self._logits(x, first)[: -self.experts].view_as(weights))
-            largest = weights.amax(1).clamp_(min=0)
-            weights.sub_(largest[:, None]).exp2_()
-            sums = weights.sum(1).add_(largest.neg().exp2_())
-        shares = gates[:, None] / sums.unflatten(0, (self.experts, -1))
+            weights, sums = self._exponentials(placed, columns, shifted=True)
+        shares = gates[:, None] / sums.unflatten(0, (len(gates), -1))
         weights.mul_(shares.flatten(0, 1)[:, None])
-        return x.addmm_(columns.t(), self.outputs.t())
+        columns[-len(gates) :] = gates
+        return torch.addmm(x, columns.t(), self.outputs.t())
 
-    def _logits(self, x: Tensor, first: int) -> Tensor:
-        """(G*m + E, L)."""
-        width = self.along_columns.shape[1]
-        rows = self.along_rows[:, first : first + len(x) // width]
-        logits = torch.add(rows[:, :, None], self.along_columns[:, None]).flatten(1)
-        return logits.addmm_(self.keys.t(), x.t())
+    def _exponentials(self, placed: Tensor, columns: Tensor, shifted: bool) -> tuple[Tensor, Tensor]:
+        """Exponentials (G, m, L) of the logits, in `columns`, and their sums with the left out key."""
+        logits = torch.addmm(self.offset, self.keys.t(), placed.t(), out=columns[: len(self.offset)])
+        weights = logits.view(self.groups, -1, len(placed))
+        if not shifted:
+            return weights.exp2_(), weights.sum(1).add_(1)
+        largest = weights.amax(1).clamp_(min=0)
+        weights.sub_(largest[:, None]).exp2_()
+        return weights, weights.sum(1).add_(largest.neg().exp2_())
 
 
 def pool_open(queries: Tensor, x: Tensor, position: Tensor, blocked: Tensor) -> Tensor:
@@ -164,13 +144,11 @@ def _pool(queries: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor
     return torch.mm(weights, values).div_(sums), sums.log() + largest / _LOG2_E
 
 
-def piece_rows(columns: int, line: int = 1) -> int:
+def piece_rows(columns: int) -> int:
     """How many pixels are worked on at a time, where each has so many numbers: logits and channels.
 
-    Whole lines of pixels; and no multiple of 512, which would put columns of a row-major matrix on the
-    same lines of the cache.
+    No multiple of 512, which would put columns of a row-major matrix on the same lines of the cache.
     """
     rows = max(1, PIECE * torch.get_num_threads() // columns)
-    step = 64 if line == 1 and rows > 64 else line
-    rows = max(step, rows - rows % step)
-    return rows - step if rows > step and rows % 512 == 0 else rows
+    rows -= rows % 64 if rows > 64 else 0
+    return rows - 64 if rows % 512 == 0 else rows

@@ -23,10 +23,10 @@ from KPrismCore.network.layers import (
     PointwiseConv,
     add_into,
     resize,
+    sine_positions,
     to_map,
     to_tokens,
 )
-from KPrismCore.network.positions import sine_places
 from KPrismCore.network.prompt_encoder import (
     ClickEncoder,
     NoPromptMaps,
@@ -90,7 +90,7 @@ class KPrism(nn.Module):
         """One level of the image, with the position and the level's embedding at every pixel."""
         projected = self.projections[level](features)
         height, width = projected.shape[-2:]
-        places = sine_places(height, width, self.config.width, projected.device).codes
+        places = sine_positions(height, width, self.config.width, projected.device)
         return projected + to_map(places + self.level_embed.weight[level], height, width)
 
     def encode_references(self, images: Tensor, masks: Tensor) -> ReferenceFeatures:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from functools import lru_cache
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-# values per piece and thread when moments are taken: half a megabyte stays in the cache
+# values per piece when moments are taken: half a megabyte stays in the cache
 _PIECE = 2**17
 
 
@@ -65,7 +68,7 @@ def _channel_moments(x: Tensor, rectified: bool = False) -> tuple[Tensor, Tensor
     the piece's share, and the subtraction at the end loses few digits.
     """
     pixels = x.permute(0, 2, 3, 1).flatten(1, 2)
-    rows = max(1, _PIECE * torch.get_num_threads() // x.shape[1])
+    rows = max(1, _PIECE // x.shape[1])
     buffer = x.new_empty(min(rows, pixels.shape[1]), x.shape[1])
     moments = [_moments_of_one(image.split(rows), buffer, rectified) for image in pixels]
     mean, variance = zip(*moments, strict=True)
@@ -199,6 +202,28 @@ def relative_position_index(grid: int) -> Tensor:
     """(grid^2, grid^2) int64 rows of the bias table for each pair of cells (row-major)."""
     rows, columns = torch.arange(grid).repeat_interleave(grid), torch.arange(grid).repeat(grid)
     return (rows[:, None] - rows + grid - 1) * (2 * grid - 1) + (columns[:, None] - columns + grid - 1)
+
+
+@lru_cache(maxsize=32)
+def _sine_positions(height: int, width: int, channels: int, device: str) -> Tensor:
+    half = channels // 2
+    exponent = 2 * torch.div(torch.arange(half, dtype=torch.float32), 2, rounding_mode="floor") / half
+    frequency = 10000.0**exponent
+
+    def encode(length: int) -> Tensor:
+        position = torch.arange(1, length + 1, dtype=torch.float32) / (length + 1e-6) * (2 * math.pi)
+        angle = position[:, None] / frequency
+        return torch.stack((angle[:, 0::2].sin(), angle[:, 1::2].cos()), dim=2).flatten(1)
+
+    rows = encode(height)[:, None].expand(height, width, half)
+    columns = encode(width)[None].expand(height, width, half)
+    return torch.cat((rows, columns), dim=2).reshape(1, height * width, channels).to(device)
+
+
+def sine_positions(height: int, width: int, channels: int, device: torch.device) -> Tensor:
+    """(1, H*W, C) sine position code, rows in the first half of the channels. Spec section 5."""
+    with torch.inference_mode(False):
+        return _sine_positions(height, width, channels, str(device))
 
 
 def to_tokens(x: Tensor) -> Tensor:

@@ -15,7 +15,6 @@ from torch.nn import functional
 
 from KPrismCore.network.folding import FoldedKeys, piece_rows, pool_open
 from KPrismCore.network.layers import on_cpu_without_gradients
-from KPrismCore.network.positions import Places
 
 # A folded product costs tokens * heads against a width of projections; measured break-even on CPUs
 FOLD_LIMIT = 1.0
@@ -45,9 +44,9 @@ class MoEAttention(nn.Module):
     def forward(
         self,
         x: Tensor,
-        position: Tensor | Places,
+        position: Tensor,
         memory: Tensor,
-        memory_position: Tensor | Places,
+        memory_position: Tensor,
         blocked: Tensor | None = None,
         key_bias: Tensor | None = None,
         give_up: bool = False,
@@ -55,35 +54,41 @@ class MoEAttention(nn.Module):
         """Attend from x (B, Lq, C) to memory (B, Lk, C).
 
         Args:
-            position: codes (B or 1, Lq, C) added to x for the queries; the gate sees x without it.
-            memory_position: codes (B or 1, Lk, C) added to memory for the keys; the values are without it.
+            position: (B or 1, Lq, C) added to x for the queries; the gate sees x without it.
+            memory_position: (B or 1, Lk, C) added to memory for the keys; the values are without it.
             blocked: (B, Lq, Lk) bool, True where a query may not look; no row may be all True.
             key_bias: (B, Lk) added to the logits: the logarithm of how often a key stands there.
             give_up: whether the result may take the memory of x, which it does without gradients.
         """
         way, in_pieces = self.path(x.shape[1], memory.shape[1]), on_cpu_without_gradients(x)
-        keys_at = _codes(memory_position)
         if in_pieces and way == self.fold_keys and blocked is None and memory.shape[1] > 1:
-            folded = self._folded_keys(memory + keys_at, memory, key_bias)
-            return self._to_few(x if give_up else x.clone(), position, folded)
-        queries, gates = x + _codes(position), functional.softmax(self.gate(x), dim=-1)
+            folded = self._folded_keys(memory + memory_position, memory, key_bias)
+            return self._to_few(x, position, folded, x if give_up else torch.empty_like(x))
+        gates = functional.softmax(self.gate(x), dim=-1)
         if in_pieces and way == self.fold_queries and blocked is not None and key_bias is None:
-            attended = self._from_open(queries, memory, keys_at, gates, blocked)
+            attended = self._from_open(x + position, memory, memory_position, gates, blocked)
         else:
-            attended = way(queries, memory + keys_at, memory, gates, blocked, key_bias)
+            attended = way(x + position, memory + memory_position, memory, gates, blocked, key_bias)
         return functional.layer_norm(x + attended, (self.width,), self.norm.weight, self.norm.bias)
 
-    def _to_few(self, x: Tensor, position: Tensor | Places, folded: FoldedKeys) -> Tensor:
-        """`forward` to few keys, piece by piece, in the memory of x."""
-        places = position if isinstance(position, Places) else Places.of(position)
-        line = places.columns.shape[1]
-        rows = piece_rows(folded.offset[0].numel() + 2 * self.width, line)
-        for sample, pixels in enumerate(x):
-            keys = folded.relative(sample, self.gate, places)
-            for number, piece in enumerate(pixels.split(rows)):
-                attended = keys.attend(piece, number * rows // line)
-                piece.copy_(functional.layer_norm(attended, (self.width,), self.norm.weight, self.norm.bias))
-        return x
+    def _to_few(self, x: Tensor, position: Tensor, folded: FoldedKeys, result: Tensor) -> Tensor:
+        """`forward` to few keys, piece by piece, into `result`, which may be x."""
+        rows = piece_rows(folded.offset[0].numel() + 2 * self.width)
+        placed, norm = x.new_empty(rows, self.width), self.norm
+        moments = x.new_empty(2, rows, 1)
+        for sample, places in enumerate(position.expand_as(x)):
+            keys = folded.relative(sample, self.experts)
+            values = (value.split(rows) for value in (x[sample], places, result[sample]))
+            for piece, place, out in zip(*values, strict=True):
+                count = len(piece)
+                gates = self.gate(piece).t().softmax(0)
+                attended = keys.attend(piece, torch.add(piece, place, out=placed[:count]), gates)
+                # functional.layer_norm has no place for its result
+                torch.ops.aten.native_layer_norm.out(
+                    attended, (self.width,), norm.weight, norm.bias, norm.eps,
+                    out0=out, out1=moments[0, :count], out2=moments[1, :count],
+                )  # fmt: skip
+        return result
 
     def _from_open(
         self, queries: Tensor, memory: Tensor, position: Tensor, gates: Tensor, blocked: Tensor
@@ -199,10 +204,6 @@ class MoEAttention(nn.Module):
     def _heads(self, x: Tensor) -> Tensor:
         """(B, L, C) -> (B, H, L, d)."""
         return x.unflatten(-1, (self.heads, self.depth)).transpose(1, 2)
-
-
-def _codes(position: Tensor | Places) -> Tensor:
-    return position.codes if isinstance(position, Places) else position
 
 
 def _by_expert(x: Tensor, weight: Tensor) -> Tensor:

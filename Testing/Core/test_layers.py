@@ -12,8 +12,7 @@ from torch.nn import functional
 
 from KPrismCore.network.config import KPrismConfig
 from KPrismCore.network.decoder import blocked_pixels, mask_for_layer
-from KPrismCore.network.layers import GroupNorm, PointwiseConv, relative_position_index
-from KPrismCore.network.positions import Places, sine_places
+from KPrismCore.network.layers import GroupNorm, PointwiseConv, relative_position_index, sine_positions
 from KPrismCore.network.prompt_encoder import ClickEncoder, Tokens, click_map
 from KPrismCore.network.prompts import ClickSet, ReferenceFeatures
 from KPrismCore.network.reference_encoder import ObjectSummarizer, read_out
@@ -94,7 +93,7 @@ def test_sine_positions_follow_the_formula(row, column, channel):
     i = channel % (channels // 2)
     angle = (place + 1) / (length + 1e-6) * 2 * math.pi / 10000 ** (2 * (i // 2) / (channels // 2))
     wanted = math.sin(angle) if i % 2 == 0 else math.cos(angle)
-    found = sine_places(height, width, channels, torch.device("cpu")).codes[0, row * width + column, channel]
+    found = sine_positions(height, width, channels, torch.device("cpu"))[0, row * width + column, channel]
     assert float(found) == pytest.approx(wanted, abs=1e-5)
 
 
@@ -223,8 +222,3 @@ def test_an_empty_reference_has_zero_foreground_summaries():
     found = ObjectSummarizer(TINY)(maps, torch.zeros(1, 1, 64, 64))
     assert not found[:, :, :3].any()
     assert found[:, :, 3:].any(-1).all()
-
-
-def test_places_of_any_codes_have_these_codes():
-    codes = torch.randn(2, 7, 6)
-    assert torch.equal(Places.of(codes).codes, codes)
