@@ -152,7 +152,7 @@ def test_the_square_shows_the_corrected_probability(answering_after, features):
     torch.testing.assert_close(found.square, wanted)
 
 
-def test_a_session_leaves_the_rest_of_a_sure_mask_as_it_was(model, predictor, monkeypatch):
+def test_a_session_leaves_the_rest_of_a_sure_mask_as_it_was(predictor, monkeypatch):
     session = AnnotationSession(predictor, random_volume("MR", (SHAPE[1], SHAPE[0], 3)))
     session.new_segment("one")
     plane = SlicePlane(session.volume.geometry, "axial", 1)
