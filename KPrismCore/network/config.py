@@ -14,8 +14,9 @@ class KPrismConfig:
     """Sizes and switches of the network; the defaults are the paper's full network (43.3 M parameters).
 
     Channels are listed from stride 1 (full resolution) to the coarsest stage; `strides` are the
-    decoder's levels from coarse to fine. `encoder_blocks` counts the residual blocks of each stage; those
-    beyond the first, ours, follow the stage's attention. The four switches at the end are the paper's
+    decoder's levels from coarse to fine. `encoder_blocks` counts the residual blocks of each stage of the
+    image encoder; those beyond the first, ours, follow the stage's attention. `mask_encoder_blocks` does so
+    for the encoder of references, which runs once per reference and not per slice. The four switches at the end are the paper's
     ablations (Tables 5 and 7). `authors_rules` keeps the behaviour of the authors' code that their
     checkpoints were trained with; our own checkpoints follow the paper instead.
     """
@@ -25,6 +26,7 @@ class KPrismConfig:
     stem_blocks: int = 2
     encoder_attention: tuple[bool, ...] = (True, True, True, True)
     encoder_blocks: tuple[int, ...] = (1, 1, 1, 1)
+    mask_encoder_blocks: tuple[int, ...] = (1, 1, 1, 1)
     encoder_heads: int = 4
     attention_grid: int = 8
     prompt_channels: tuple[int, ...] = (256, 256, 256, 256)
@@ -72,9 +74,15 @@ class KPrismConfig:
                 "width and heads",
             ),
             (len(self.encoder_attention) == len(available), "encoder_attention needs one entry per stage"),
-            (
-                len(self.encoder_blocks) == len(available) and min(self.encoder_blocks) >= 1,
-                "encoder_blocks needs one entry of at least one per stage",
+            *(
+                (
+                    len(counted) == len(available) and min(counted) >= 1,
+                    f"{name} needs one entry of at least one per stage",
+                )
+                for name, counted in (
+                    ("encoder_blocks", self.encoder_blocks),
+                    ("mask_encoder_blocks", self.mask_encoder_blocks),
+                )
             ),
             (
                 len(self.prompt_channels) >= len(bin(max(self.strides))) - 3,
@@ -147,6 +155,7 @@ SMALL = KPrismConfig(
     stem_blocks=1,
     encoder_attention=(False, False, True, True),
     encoder_blocks=(1, 3, 5, 6),
+    mask_encoder_blocks=(1, 2, 3, 4),
     prompt_channels=(16, 32, 64, 96),
     norm_groups=8,
     width=96,

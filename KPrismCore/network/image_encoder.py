@@ -39,7 +39,10 @@ class ImageEncoder(nn.Module):
 
 
 class MaskEncoder(nn.Module):
-    """Encoder of a reference: image and binary mask (B, 4, S, S) to one map per stage. Spec section 3."""
+    """Encoder of a reference: image and binary mask (B, 4, S, S) to one map per stage. Spec section 3.
+
+    The blocks in `more` are ours, and follow those of the specification, which has one per stage.
+    """
 
     def __init__(self, config: KPrismConfig) -> None:
         super().__init__()
@@ -47,11 +50,15 @@ class MaskEncoder(nn.Module):
         self.stem = stem(4, config)
         pairs = itertools.pairwise(channels)
         self.stages = nn.ModuleList([BasicBlock(before, after) for before, after in pairs])
+        self.more = nn.ModuleList(
+            nn.Sequential(*(BasicBlock(width, width) for _ in range(count - 1)))
+            for width, count in zip(channels[1:], config.mask_encoder_blocks, strict=True)
+        )
 
     def forward(self, image_and_mask: Tensor) -> list[Tensor]:
         maps = [self.stem(image_and_mask)]
-        for stage in self.stages:
-            maps.append(stage(functional.max_pool2d(maps[-1], 2)))
+        for stage, more in zip(self.stages, self.more, strict=True):
+            maps.append(more(stage(functional.max_pool2d(maps[-1], 2))))
         return maps
 
 

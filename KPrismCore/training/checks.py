@@ -109,5 +109,8 @@ def _check_ranges(settings: TrainingSettings) -> None:
         raise ValueError("augmentation is between 0 and 2, size_power between 0 and 1")
     if not 0 <= settings.ema_decay < 1 or settings.clip_norm <= 0:
         raise ValueError("ema_decay is at least 0 and below 1, clip_norm positive")
+    factors = (settings.later_pass_factor, settings.click_loss_factor, settings.matching_loss_factor)
+    if min(factors) < 0:
+        raise ValueError("factors of the loss are not negative")
     if any(factor < 0 for factor in settings.sets.values()):
         raise ValueError("a factor in [sets] is not negative")

@@ -18,7 +18,7 @@ from KPrismCore.network.kprism import KPrism
 from KPrismCore.network.prompts import ClickSet, ImageFeatures, Prompts, ReferenceFeatures
 from KPrismCore.simulate import next_click, noisy_click
 from KPrismCore.training.data import Batch
-from KPrismCore.training.losses import SegmentationLoss, click_windows, upsample
+from KPrismCore.training.losses import SegmentationLoss, click_windows, matching_loss, upsample
 from KPrismCore.training.settings import TrainingSettings
 
 MEAN, DEVIATION = 0.26, 0.30
@@ -125,7 +125,7 @@ def train_passes(
     encoded = encode(model, batch, device)
     click_at_once = batch.mode == "clicks" or (batch.mode == "combined" and bool(rng.random() < 0.5))
     probability: Tensor | None = None
-    total = targets.new_zeros(())
+    total = _matching(encoded, batch, targets, settings.matching_loss_factor)
     for index in range(batch.silent_rounds + batch.passes):
         supervised = index >= batch.silent_rounds
         if index > 0 or click_at_once:
@@ -140,6 +140,14 @@ def train_passes(
         probability = upsample(outputs[-1].detach(), settings.input_size).sigmoid()
     dice = [] if probability is None else dice_scores(probability, targets)
     return StepResult(total, dice, robot.seconds)
+
+
+def _matching(encoded: Encoded, batch: Batch, targets: Tensor, factor: float) -> Tensor:
+    """See `matching_loss`; zero without references."""
+    if factor == 0 or encoded.references is None or batch.reference_masks is None:
+        return targets.new_zeros(())
+    masks = batch.reference_masks.to(targets)
+    return factor * matching_loss(encoded.features.query, encoded.references, masks, targets)
 
 
 def dice_scores(probability: Tensor, targets: Tensor) -> list[float]:

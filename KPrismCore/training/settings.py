@@ -29,6 +29,8 @@ class TrainingSettings:
     reduced to the network's size. With `crop_probability` in click mode it is cut out around its target
     instead, with an edge between the two shares `crop_sides` of the image (0: the network's size).
     `deformed_share` of the synthetic tasks are bent label maps of real images; the others are made up.
+    `matching_loss_factor` weighs what finds the object in an image by its resemblance to the references alone;
+    see `losses.matching_loss`.
     `augmentation` multiplies the probability of every random change of an image but mirroring; see `Changes`.
     Source of the paper's values: paper section 4.1; spec sections 16 and 19.
     """
@@ -62,6 +64,7 @@ class TrainingSettings:
     later_pass_factor: float = 0.8
     noisy_click_probability: float = 0.3
     click_loss_factor: float = 0.5
+    matching_loss_factor: float = 0.0
     output_weights: tuple[float, ...] = ()
     synthetic_probability: float = 0.15
     deformed_share: float = 0.0
