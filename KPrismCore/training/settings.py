@@ -29,8 +29,8 @@ class TrainingSettings:
     reduced to the network's size. With `crop_probability` in click mode it is cut out around its target
     instead, with an edge between the two shares `crop_sides` of the image (0: the network's size).
     `deformed_share` of the synthetic tasks are bent label maps of real images; the others are made up.
-    `matching_loss_factor` weighs what finds the object in an image by its resemblance to the references alone;
-    see `losses.matching_loss`.
+    `matching_loss_factor` weighs how well the object is found by resemblance to the references alone; see
+    `losses.matching_loss`.
     `augmentation` multiplies the probability of every random change of an image but mirroring; see `Changes`.
     Source of the paper's values: paper section 4.1; spec sections 16 and 19.
     """

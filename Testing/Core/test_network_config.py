@@ -65,6 +65,8 @@ def answer(network: KPrism, image: Tensor, prompts: Prompts) -> Tensor:
         ({"attention_grid": 0}, "below one"),
         ({"strides": ()}, "below one"),
         ({"encoder_attention": (True,)}, "encoder_attention"),
+        ({"encoder_blocks": (1, 1, 0, 1)}, "^.*: encoder_blocks"),
+        ({"mask_encoder_blocks": (1, 1, 1)}, "mask_encoder_blocks"),
         ({"encoder_heads": 3}, "encoder_heads"),
         ({"prompt_channels": (8, 8)}, "prompt_channels"),
         ({"norm_groups": 3}, "norm_groups"),

@@ -18,7 +18,7 @@ from KPrismCore.errors import CheckpointError, InputFileError, TrainingDataError
 from KPrismCore.training.loop import Trainer
 from KPrismCore.training.progress import ProgressLines
 from KPrismCore.training.runlog import Window
-from KPrismCore.training.settings import OPTIMIZERS, TrainingSettings
+from KPrismCore.training.settings import MODES, OPTIMIZERS, TrainingSettings
 
 
 @pytest.fixture
@@ -67,6 +67,20 @@ def test_a_repeated_batch_is_learnt(settings: TrainingSettings, tmp_path: Path) 
         run.learner.step([batch], window)
         losses.append(window.loss)
     assert losses[-1] < 0.9 * losses[0]
+
+
+@pytest.mark.parametrize(("mode", "differs"), [("references", True), ("class", False)])
+def test_matching_counts_where_there_are_references(
+    settings: TrainingSettings, mode: str, differs: bool, tmp_path: Path
+) -> None:
+    probabilities = tuple(float(name == mode) for name in MODES)
+    losses = []
+    for factor in (0.0, 1.0):
+        recipe = replace(settings, mode_probabilities=probabilities, matching_loss_factor=factor)
+        run, window = trainer(recipe, tmp_path / str(factor)), Window()
+        run.learner.step([run.stream[0]], window)
+        losses.append(window.loss)
+    assert (losses[1] > losses[0]) == differs
 
 
 def test_a_stopped_run_ends_after_the_step_and_is_saved(settings: TrainingSettings, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from KPrismCore.network.prompts import Prompts
 from KPrismCore.preprocess import Preprocessing
 from KPrismCore.training.warm_start import open_start, warm_start
 
-PLAIN = replace(TINY, encoder_blocks=(1, 1, 1, 1))
+PLAIN = replace(TINY, encoder_blocks=(1, 1, 1, 1), mask_encoder_blocks=(1, 1, 1, 1))
 
 
 @pytest.fixture
@@ -51,6 +51,19 @@ def test_further_blocks_begin_as_the_identity(source):
     assert len(report.identities) == 4
     assert report.fresh == ()
     assert torch.equal(answer(network), answer(source.build()))
+
+
+def test_further_blocks_of_references_begin_as_the_identity(source):
+    network = fresh(mask_encoder_blocks=(1, 1, 2, 3))
+    report = warm_start(network, source, source.catalogue)
+    assert report.identities == ("mask_encoder.more.2.0", "mask_encoder.more.3.0", "mask_encoder.more.3.1")
+    images = torch.randn(1, 1, 3, 64, 64, generator=torch.Generator().manual_seed(2))
+    masks = (images[:, :, :1] > 0).float()
+    with torch.no_grad():
+        ours, theirs = (
+            net.encode_references(images, masks).summaries for net in (network, source.build().eval())
+        )
+    assert torch.equal(ours, theirs)
 
 
 def test_further_blocks_can_learn(source):

@@ -30,6 +30,7 @@ TINY = replace(
     input_size=64,
     encoder_channels=(8, 8, 8, 16, 16),
     encoder_blocks=(1, 2, 2, 2),
+    mask_encoder_blocks=(1, 1, 2, 2),
     encoder_heads=2,
     prompt_channels=(8, 8, 8, 8),
     width=16,
