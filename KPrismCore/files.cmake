@@ -153,6 +153,7 @@ set(KPRISM_CORE_SCRIPTS
   KPrismCore/training/learner.py
   KPrismCore/training/loop.py
   KPrismCore/training/losses.py
+  KPrismCore/training/mixing.py
   KPrismCore/training/optimizers.py
   KPrismCore/training/packages.py
   KPrismCore/training/packs.py

@@ -22,7 +22,9 @@ from KPrismCore.training.export import (
     run_checkpoint,
     write_export,
 )
+from KPrismCore.training.mixing import mixed
 from KPrismCore.training.recalibrate import BATCHES
+from KPrismCore.training.warm_start import open_start
 
 
 def export(
@@ -35,6 +37,10 @@ def export(
     ] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder of kept slices, if not the run's.")] = None,
     batches: Annotated[int, typer.Option(help="Batches for these statistics.")] = BATCHES,
+    mix: Annotated[
+        str | None, typer.Option(help="Model or run this one began with, to mix in; needs --data.")
+    ] = None,
+    mix_share: Annotated[float, typer.Option(help="Share of its weights.")] = 0.35,
     metrics: Annotated[
         Path | None, typer.Option(help="report.json of `evaluate`, for card and confidence.")
     ] = None,
@@ -50,6 +56,13 @@ def export(
     described = read_card(card) if card else replace(ModelCard(), name=out.stem)
     results, lines = _measured(metrics) if metrics else (None, {})
     checkpoint = replace(run_checkpoint(run, described, results), confidence_lines=lines)
+    if mix is not None:
+        if data is None:
+            raise InputFileError(
+                "Mixed weights need normalisation statistics of their own.",
+                "Give the training data (--data).",
+            )
+        checkpoint = mixed(checkpoint, open_start(mix), mix_share)
     if data is not None:
         size = checkpoint.config.input_size
         checkpoint = recalibrated(

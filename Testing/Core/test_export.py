@@ -26,6 +26,7 @@ from KPrismCore.training.export import (
     write_export,
 )
 from KPrismCore.training.loop import Trainer
+from KPrismCore.training.mixing import mixed
 from KPrismCore.training.packs import ImageSet, read_packs
 from KPrismCore.training.settings import TrainingSettings
 from KPrismCore.training.state import STATE_NAME, load_state
@@ -176,6 +177,57 @@ def test_recalibration_is_repeatable(a_run, sets):
     checkpoint = run_checkpoint(a_run, ModelCard())
     first, second = (recalibrated(checkpoint, sets, a_run, batches=2).weights for _ in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def moved(checkpoint: Checkpoint, by: float) -> Checkpoint:
+    """Another end of the same training: all weights moved, one of them not there yet."""
+    weights = {name: value + by for name, value in checkpoint.weights.items() if name != "level_embed.weight"}
+    return replace(checkpoint, weights=weights, card=ModelCard(name="earlier"))
+
+
+def test_mixed_weights_lie_between_the_two(a_run):
+    own = run_checkpoint(a_run, ModelCard())
+    both = mixed(own, moved(own, 1.0), 0.25)
+    for name in ("layers.0.ffn.weight1", "encoder.stem.0.conv1.weight"):
+        torch.testing.assert_close(both.weights[name], own.weights[name] + 0.25)
+    assert (both.card.training["mixed_with"], both.card.training["mixed_share"]) == ("earlier", 0.25)
+
+
+def test_weights_that_the_other_lacks_are_not_mixed(a_run):
+    own = run_checkpoint(a_run, ModelCard())
+    weight = mixed(own, moved(own, 1.0), 0.25).weights["level_embed.weight"]
+    assert torch.equal(weight, own.weights["level_embed.weight"])
+
+
+def test_a_model_with_other_classes_is_not_mixed_in(a_run):
+    own = run_checkpoint(a_run, ModelCard())
+    with pytest.raises(CheckpointError, match="classes"):
+        mixed(own, replace(moved(own, 1.0), catalogue=Catalogue([])), 0.25)
+
+
+def test_a_model_of_another_shape_is_not_mixed_in(a_run):
+    with pytest.raises(CheckpointError, match="no weight"):
+        mixed(run_checkpoint(a_run, ModelCard()), wide(1.0), 0.25)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, -0.5])
+def test_a_share_that_is_none_is_refused(a_run, share):
+    own = run_checkpoint(a_run, ModelCard())
+    with pytest.raises(InputFileError, match="between 0 and 1"):
+        mixed(own, moved(own, 1.0), share)
+
+
+def test_the_command_does_not_mix_without_data_to_normalise_by(a_run, tmp_path):
+    with pytest.raises(InputFileError, match="--data"):
+        export(a_run, tmp_path / "m.safetensors", mix=str(a_run))
+
+
+def test_the_command_mixes_and_normalises_anew(a_run, tmp_path):
+    write_pack(tmp_path / "data", "discs")
+    export(a_run, tmp_path / "m.safetensors", data=tmp_path / "data", batches=1, mix=str(a_run))
+    facts = read_metadata(tmp_path / "m.safetensors")["card"]["training"]
+    assert facts["mixed_share"] == 0.35
+    assert facts["normalisation_images"] > 0
 
 
 def test_the_command_writes_card_and_report_into_the_file(a_run, tmp_path):
