@@ -229,3 +229,15 @@ def test_small_networks_fold_the_attention_of_a_few_clicks():
     attention = KPrism(SMALL).layers[0].query_attention
     assert isinstance(attention, MoEAttention)
     assert attention.path(10 + 2, 32**2) == attention.fold_queries
+
+
+def test_further_blocks_of_references_change_what_a_reference_says(image):
+    masks = (image[:, None, :1] > 0.5).float()
+    few, more = (
+        network_of(replace(TINY, mask_encoder_blocks=blocks)) for blocks in ((1, 1, 1, 1), (1, 1, 2, 3))
+    )
+    more.load_state_dict(few.state_dict(), strict=False)
+    with torch.inference_mode():
+        first, second = (net.encode_references(image[:, None], masks) for net in (few, more))
+    assert (first.values - second.values).abs().max() > 1e-3
+    assert torch.equal(first.keys, second.keys)
