@@ -15,8 +15,8 @@ class KPrismConfig:
 
     Channels are listed from stride 1 (full resolution) to the coarsest stage; `strides` are the
     decoder's levels from coarse to fine. `encoder_blocks` counts the residual blocks of each stage of the
-    image encoder; those beyond the first, ours, follow the stage's attention. `mask_encoder_blocks` does so
-    for the encoder of references, which runs once per reference and not per slice. The four switches at
+    image encoder; those beyond the first, ours, follow the stage's attention. `mask_encoder_blocks` counts
+    those of the encoder of references, which runs once per reference and not per slice. The four switches at
     the end are the paper's ablations (Tables 5 and 7). `authors_rules` keeps the behaviour of the authors'
     code that their checkpoints were trained with; our own checkpoints follow the paper instead.
     """
