@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from KPrismCore.errors import KPrismError
     from KPrismCore.model import Model, load_model
-    from KPrismCore.predictor import Features, Prediction, Predictor
+    from KPrismCore.predictions import Features, Prediction
+    from KPrismCore.predictor import Predictor
     from KPrismCore.prompts import Click
     from KPrismCore.session import AnnotationSession
     from KPrismCore.volumes import Volume, read_volume
@@ -22,8 +23,8 @@ __all__ = [
 ]  # fmt: skip
 
 _HOMES = {
-    "AnnotationSession": "session", "Click": "prompts", "Features": "predictor", "KPrismError": "errors",
-    "Model": "model", "Prediction": "predictor", "Predictor": "predictor", "Volume": "volumes",
+    "AnnotationSession": "session", "Click": "prompts", "Features": "predictions", "KPrismError": "errors",
+    "Model": "model", "Prediction": "predictions", "Predictor": "predictor", "Volume": "volumes",
     "load_model": "model", "read_volume": "volumes",
 }  # fmt: skip
 

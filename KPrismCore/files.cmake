@@ -98,6 +98,7 @@ set(KPRISM_CORE_SCRIPTS
   KPrismCore/network/reference_encoder.py
   KPrismCore/nrrd.py
   KPrismCore/oblique.py
+  KPrismCore/predictions.py
   KPrismCore/predictor.py
   KPrismCore/preprocess.py
   KPrismCore/prompts.py

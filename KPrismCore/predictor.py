@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,62 +14,19 @@ from KPrismCore.checks import require_image, require_reference
 from KPrismCore.confidence import confidence, expected_dice, prompt_kind
 from KPrismCore.correction import corrected
 from KPrismCore.decision import decide
-from KPrismCore.device import is_out_of_memory, tensor_bytes, to_device
+from KPrismCore.device import is_out_of_memory, to_device
 from KPrismCore.errors import DeviceError, PromptError, ReferenceMismatchError
 from KPrismCore.letterbox import Letterbox, Rounding, network_input
 from KPrismCore.model import Model
 from KPrismCore.network.layers import resize
 from KPrismCore.network.prompts import ClickSet, ImageFeatures, Prompts, ReferenceFeatures
+from KPrismCore.predictions import Features, Prediction
 from KPrismCore.preprocess import Range, intensity_range, to_unit
 from KPrismCore.prompts import Click
 from KPrismCore.zoom import Window
 
 MAX_REFERENCES = 9
 Result = TypeVar("Result")
-
-
-@dataclass
-class Features:
-    """An encoded image (H, W), for any number of predictions.
-
-    pixels, value_range: the image itself, of which a part may be encoded later; see `zoom`.
-    `matched` keeps the features read out from the references used last, `near` the part encoded last.
-    """
-
-    letterbox: Letterbox
-    image: ImageFeatures
-    modality: str | None
-    pixels: NDArray[Any]
-    value_range: Range
-    matched: tuple[ReferenceFeatures, ImageFeatures] | None = None
-    near: tuple[Window, Features] | None = None
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns of the image."""
-        return self.letterbox.height, self.letterbox.width
-
-    @property
-    def bytes(self) -> int:
-        """Memory of the tensors, for bounded caches."""
-        kept = tensor_bytes(self.image) + (tensor_bytes(self.matched[1]) if self.matched else 0)
-        return kept + self.pixels.nbytes + (self.near[1].bytes if self.near else 0)
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """A mask (H, W) bool, its probability (H, W) float32, and how sure the model is.
-
-    confidence: the Dice to expect, 0 to 1, as the checkpoint corrects it; see the module `confidence`.
-    square: the probability (1, 1, S, S) in the network's frame, which can be given back as the previous mask
-    without a loss. expected: the Dice to expect if the probabilities are right; None for an empty mask.
-    """
-
-    mask: NDArray[np.bool_]
-    probability: NDArray[np.float32]
-    confidence: float
-    square: Tensor
-    expected: float | None = None
 
 
 class Predictor:
@@ -119,6 +75,8 @@ class Predictor:
     ) -> ReferenceFeatures:
         """Encode 1 to 9 references, each an image and a mask (H, W) of the object on it.
 
+        A small object is shown from near too, where the checkpoint does so (`Zoom.reference_margin`).
+
         Raises:
             ReferenceMismatchError: no reference, too many, an empty mask, or a mask of another size.
             ImageContentError: as for `encode`.
@@ -131,21 +89,34 @@ class Predictor:
         for image, mask in references:
             require_reference(image, mask)
             found = self._range(image, modality, value_range)
-            prepared, letterbox = self._prepare(image, spacing, found, reference=True)
-            images.append(prepared)
-            scaled = letterbox.mask(torch.from_numpy(np.ascontiguousarray(mask > 0)).float())[None]
-            if not scaled.any():
+            views = self._views(image, mask > 0, spacing, found)
+            if not views:
                 raise ReferenceMismatchError(
                     f"A reference's object is lost at the network's {self.model.input_size} pixels.",
                     "Choose a slice on which it is larger, or crop the image.",
                 )
-            masks.append(scaled)
+            images += [view for view, _ in views]
+            masks += [marked for _, marked in views]
         return self._run(
             lambda: self.model.network.encode_references(
                 torch.stack(images)[None].to(self.model.device),
                 torch.stack(masks)[None].to(self.model.device),
             )
         )
+
+    def _views(
+        self, image: NDArray[Any], mask: NDArray[np.bool_], spacing: tuple[float, float], found: Range
+    ) -> list[tuple[Tensor, Tensor]]:
+        """What the network is shown of a reference: images (3, S, S), and masks (1, S, S), none empty."""
+        zoom = self.model.zoom
+        near = None if zoom is None else zoom.reference_window(mask, spacing)
+        views = []
+        for cut in [np.s_[:, :]] if near is None else [np.s_[:, :], near.cut]:
+            prepared, letterbox = self._prepare(image[cut], spacing, found, reference=True)
+            scaled = letterbox.mask(torch.from_numpy(np.ascontiguousarray(mask[cut])).float())[None]
+            if scaled.any():
+                views.append((prepared, scaled))
+        return views
 
     def predict(
         self,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from KPrismCore.errors import ClickOutsideError
-from KPrismCore.predictor import Prediction
+from KPrismCore.predictions import Prediction
 from KPrismCore.prompts import Click
 from KPrismCore.session_base import BoolArray, SliceResult
 from KPrismCore.session_prompts import DescribedSession, place_of, without

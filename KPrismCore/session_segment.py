@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from KPrismCore.errors import GeometryError, ProtectedError
 from KPrismCore.history import Box, Delta
-from KPrismCore.predictor import Prediction
+from KPrismCore.predictions import Prediction
 from KPrismCore.session_state import Base, PackedMask, SegmentState, SliceState, digest, plane_key
 from KPrismCore.slices import Plane, SlicePlane
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from KPrismCore.geometry import VolumeGeometry
 from KPrismCore.oblique import ObliquePlane
-from KPrismCore.predictor import Prediction
+from KPrismCore.predictions import Prediction
 from KPrismCore.prompts import Click
 from KPrismCore.references import Reference
 from KPrismCore.slices import Plane, SlicePlane

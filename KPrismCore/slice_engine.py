@@ -14,7 +14,8 @@ from KPrismCore.catalogue import ClassEntry
 from KPrismCore.doubts import Asked, Phrase, find_doubt
 from KPrismCore.errors import PromptError
 from KPrismCore.network.prompts import ReferenceFeatures
-from KPrismCore.predictor import Features, Prediction, Predictor
+from KPrismCore.predictions import Features, Prediction
+from KPrismCore.predictor import Predictor
 from KPrismCore.preprocess import Range, intensity_range
 from KPrismCore.prompts import Click
 from KPrismCore.references import Reference

@@ -12,7 +12,8 @@ from KPrismCore.evaluation.calibration import pixel_bins
 from KPrismCore.evaluation.metrics import dice
 from KPrismCore.evaluation.surface import Spacing, surface_scores
 from KPrismCore.network.prompts import ReferenceFeatures
-from KPrismCore.predictor import Features, Prediction, Predictor
+from KPrismCore.predictions import Features, Prediction
+from KPrismCore.predictor import Predictor
 from KPrismCore.prompts import Click
 
 # packs hold images that have been windowed to 8 bit

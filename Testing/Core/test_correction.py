@@ -10,7 +10,8 @@ import torch
 
 from KPrismCore.correction import corrected
 from KPrismCore.model import Model
-from KPrismCore.predictor import Features, Prediction, Predictor
+from KPrismCore.predictions import Features, Prediction
+from KPrismCore.predictor import Predictor
 from KPrismCore.prompts import Click
 from KPrismCore.session import AnnotationSession
 from KPrismCore.slices import SlicePlane

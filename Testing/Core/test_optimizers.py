@@ -62,6 +62,25 @@ def test_all_singular_values_of_a_step_are_near_one(shape):
     assert values.max() < 1.3
 
 
+@pytest.mark.parametrize("shape", [(2, 24, 24), (1, 16, 144), (3, 96, 12)])
+@pytest.mark.parametrize("decades", [0, 5])
+def test_a_step_is_the_polynomial_of_the_whole_matrix(shape, decades):
+    torch.manual_seed(2)
+    left, _, right = torch.linalg.svd(torch.randn(shape, dtype=torch.float64), full_matrices=False)
+    values = torch.logspace(0, -decades, left.shape[-1], dtype=torch.float64)
+    matrices = (left * values) @ right
+    relative = values / values.norm()
+    for _ in range(5):
+        relative = 3.4445 * relative - 4.7750 * relative**3 + 2.0315 * relative**5
+    expected = (left * relative) @ right
+    torch.testing.assert_close(orthogonal(matrices), expected, atol=1e-9, rtol=0)
+    torch.testing.assert_close(orthogonal(matrices.float()).double(), expected, atol=2e-3, rtol=0)
+
+
+def test_a_gradient_of_zeros_gives_a_step_of_zeros():
+    assert not orthogonal(torch.zeros(2, 12, 20)).any()
+
+
 @pytest.mark.parametrize("name", ["conv.weight", "linear.weight", "experts"])
 def test_a_matrix_goes_as_far_as_adamw_would(mixed, gradients, name):
     step = stepped(mixed, gradients, "muon")[name]

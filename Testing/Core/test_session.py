@@ -7,7 +7,7 @@ import pytest
 
 from KPrismCore.errors import ClickOutsideError, GeometryError, PromptError, ProtectedError
 from KPrismCore.geometry import VolumeGeometry
-from KPrismCore.predictor import Prediction
+from KPrismCore.predictions import Prediction
 from KPrismCore.prompts import Click
 from KPrismCore.session import AnnotationSession
 from KPrismCore.session_state import Recall

@@ -19,7 +19,7 @@ from KPrismCore.network.config import SMALL, KPrismConfig
 from KPrismCore.network.kprism import KPrism
 from KPrismCore.network.prompts import ReferenceFeatures
 from KPrismCore.oblique import ObliquePlane
-from KPrismCore.predictor import Prediction
+from KPrismCore.predictions import Prediction
 from KPrismCore.preprocess import Preprocessing
 from KPrismCore.volumes import Volume
 from KPrismCore.zoom import Zoom

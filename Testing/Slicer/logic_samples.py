@@ -13,7 +13,7 @@ from KPrismSlicerLib.Events import ActDone, ActFailed
 from KPrismSlicerLib.Logic import AnnotationLogic
 from KPrismSlicerLib.SceneBridge import SceneBridge
 
-from KPrismCore.predictor import Prediction
+from KPrismCore.predictions import Prediction
 from Testing.Core.tiny import FakePredictor, flipped_geometry
 
 SIZE = (20, 24, 6)

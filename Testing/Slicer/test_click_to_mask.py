@@ -14,7 +14,7 @@ from KPrismSlicerLib.Logic import AnnotationLogic
 from logic_samples import Heard, scene_mask, wait
 from SlicerHost.samples import DIRECTIONS, MARK, SHAPE, newVolume, rasOf
 
-from KPrismCore.predictor import Prediction
+from KPrismCore.predictions import Prediction
 from Testing.Core.tiny import FakePredictor
 
 import slicer  # isort: skip
