@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from KPrismCore.network.config import KPrismConfig
 from KPrismCore.network.layers import (
+    DepthwiseConv,
     PointwiseConv,
     add_into,
     on_cpu_without_gradients,
@@ -50,7 +51,7 @@ def _full(width: int) -> list[nn.Module]:
 
 
 def _depthwise(width: int) -> list[nn.Module]:
-    spread = nn.Conv2d(width, width, 5, 1, 2, groups=width)
+    spread = DepthwiseConv(width, 5)
     return [spread, PointwiseConv(width, 2 * width), Rectifier(), PointwiseConv(2 * width, width)]
 
 

@@ -28,13 +28,31 @@ class PointwiseConv(nn.Conv2d):
         return pixels.permute(0, 3, 1, 2)
 
 
+class DepthwiseConv(nn.Conv2d):
+    """A convolution of every channel on its own, the size of the map unchanged.
+
+    On the processor it is taken in float32 even where autocast says bfloat16: the gradient of its weights
+    takes several times as long in that with torch 2.13.
+    """
+
+    def __init__(self, channels: int, kernel: int, bias: bool = True) -> None:
+        super().__init__(channels, channels, kernel, padding=kernel // 2, groups=channels, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
+            return super().forward(x)
+        with torch.autocast("cpu", enabled=False):
+            return super().forward(x.float())
+
+
 class GroupNorm(nn.GroupNorm):
     """Group normalisation that is exact on channels-last tensors.
 
     For these torch takes the variance as E[x^2] - E[x]^2 over long sums on the CPU, which loses the almost
     constant maps of an empty prompt: differences of 1e-2 behind it. Without gradients the variance is taken
     here around the mean, in short pieces, and the input is overwritten; with gradients, on other devices
-    and in other precisions torch does it, on planar memory.
+    and in other precisions torch does it, on planar memory. On the processor the result has the input's
+    memory format: sums of tensors of unlike formats take several times as long.
 
     Args:
         rectified: normalise ReLU(x); the input is overwritten then in every case.
@@ -45,9 +63,10 @@ class GroupNorm(nn.GroupNorm):
         self.rectified = rectified
 
     def forward(self, x: Tensor) -> Tensor:
-        here = x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_grad_enabled()
-        if not here or not x.is_contiguous(memory_format=torch.channels_last):
-            return super().forward((x.relu_() if self.rectified else x).contiguous())
+        here, last = x.device.type == "cpu", x.is_contiguous(memory_format=torch.channels_last)
+        if not (here and last) or x.dtype != torch.float32 or torch.is_grad_enabled():
+            normed = super().forward((x.relu_() if self.rectified else x).contiguous())
+            return normed.contiguous(memory_format=torch.channels_last) if here and last else normed
         batch, channels = x.shape[:2]
         moments = _channel_moments(x, self.rectified)
         mean, spread = (value.view(batch, self.num_groups, -1) for value in moments)
@@ -122,7 +141,7 @@ class SeparableConv(nn.Module):
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
         super().__init__()
-        self.depthwise = nn.Conv2d(channels_in, channels_in, 3, 1, 1, groups=channels_in, bias=False)
+        self.depthwise = DepthwiseConv(channels_in, 3, bias=False)
         self.pointwise = PointwiseConv(channels_in, channels_out, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -12,7 +12,13 @@ from torch.nn import functional
 
 from KPrismCore.network.config import KPrismConfig
 from KPrismCore.network.decoder import blocked_pixels, mask_for_layer
-from KPrismCore.network.layers import GroupNorm, PointwiseConv, relative_position_index, sine_positions
+from KPrismCore.network.layers import (
+    DepthwiseConv,
+    GroupNorm,
+    PointwiseConv,
+    relative_position_index,
+    sine_positions,
+)
 from KPrismCore.network.prompt_encoder import ClickEncoder, Tokens, click_map
 from KPrismCore.network.prompts import ClickSet, ReferenceFeatures
 from KPrismCore.network.reference_encoder import ObjectSummarizer, read_out
@@ -61,6 +67,14 @@ def test_group_norm_with_gradients_is_that_of_torch(norm):
     assert torch.equal(norm(x), functional.group_norm(x.contiguous(), 4, norm.weight, norm.bias))
 
 
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+@pytest.mark.parametrize("gradients", [False, True])
+def test_group_norm_keeps_the_memory_format(norm, layout, gradients):
+    x = torch.randn(2, 16, 6, 8).contiguous(memory_format=layout)
+    with torch.set_grad_enabled(gradients):
+        assert norm(x).is_contiguous(memory_format=layout)
+
+
 def test_group_norm_keeps_its_precision_in_half_precision(norm):
     x = (3 + torch.randn(2, 16, 32, 32)).bfloat16().contiguous(memory_format=torch.channels_last)
     wanted = exact(norm, x)
@@ -74,6 +88,18 @@ def test_a_pointwise_convolution_is_a_1x1_convolution(bias):
     module, x = PointwiseConv(5, 7, bias), torch.randn(2, 5, 6, 4)
     wanted = functional.conv2d(x, module.weight, module.bias)
     torch.testing.assert_close(module(x), wanted, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+def test_a_depthwise_convolution_keeps_single_precision_on_the_processor(autocast):
+    module, x = DepthwiseConv(6, 5), torch.randn(2, 6, 9, 8)
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        found = module(x)
+    expected = torch.stack(
+        [functional.conv2d(x[:, n : n + 1], module.weight[n : n + 1], padding=2)[:, 0] for n in range(6)], 1
+    )
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, expected + module.bias[:, None, None])
 
 
 def test_relative_positions_index_the_bias_table_by_row_and_column_distance():
