@@ -34,6 +34,8 @@ from KPrismCore.zoom import Zoom
 
 FORMAT_VERSION = 1
 PAPER_CLASSES = Path(__file__).resolve().parents[1] / "Resources" / "Classes" / "kprism-paper.csv"
+# in the facts of the training: whether the validation subjects were trained on
+ALL_SUBJECTS = "all_subjects"
 _PREFIX = "kprism."
 # how torch's files begin, since version 1.6 and before it
 _PICKLES = (b"PK", b"\x80")
@@ -55,6 +57,11 @@ class ModelCard:
     data: tuple[Mapping[str, str], ...] = ()
     training: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def saw_all_subjects(self) -> bool:
+        """Whether the validation subjects of its data were trained on: no figure measured on them counts."""
+        return bool(self.training.get(ALL_SUBJECTS, False))
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ModelCard:

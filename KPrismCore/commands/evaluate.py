@@ -104,6 +104,8 @@ def evaluate(
     results = results_of(records, facts, _throughput(loaded, *chosen[0]))
     write_report(out, results, draw_sheet(benchmark.mask, packs, records))
     _show(console, results.table)
+    if loaded.card.saw_all_subjects and not all_subjects:
+        console.print("This model was trained on these subjects too: the figures do not tell what it can do.")
     console.print(f"Report, tables and pictures are in {out}; begin with report.html.")
 
 
@@ -134,9 +136,20 @@ def _facts(benchmark: Benchmark, model: Model, other: Model | None, protocol: Pr
     return {
         **_described("", model, benchmark.checkpoints[MODEL]),
         **(_described(f"{PREVIOUS}: ", other, benchmark.checkpoints[PREVIOUS]) if other else {}),
-        "subjects": "all" if protocol.everyone else "validation part of the training sets",
+        "subjects": _subjects(model, protocol),
         **protocol.facts(),
     }
+
+
+def _subjects(model: Model, protocol: Protocol) -> str:
+    if protocol.everyone:
+        return "all"
+    seen = (
+        ", which this model was trained on: no measure of what it can do"
+        if model.card.saw_all_subjects
+        else ""
+    )
+    return f"validation part of the training sets{seen}"
 
 
 def _described(prefix: str, model: Model, weights: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from KPrismCore.catalogue import Catalogue
-from KPrismCore.checkpoint import Checkpoint, ModelCard, save_checkpoint
+from KPrismCore.checkpoint import ALL_SUBJECTS, Checkpoint, ModelCard, save_checkpoint
 from KPrismCore.decision import LOWEST_THRESHOLD
 from KPrismCore.errors import CheckpointError, InputFileError, OutputFileError
 from KPrismCore.network.config import KPrismConfig
@@ -23,7 +23,7 @@ from KPrismCore.training.batches import BatchStream
 from KPrismCore.training.class_tables import class_file, run_catalogue
 from KPrismCore.training.configuration import from_plain
 from KPrismCore.training.data import TaskSampler, read_classes
-from KPrismCore.training.packs import ImageSet, split_by_subject
+from KPrismCore.training.packs import ImageSet, training_parts
 from KPrismCore.training.recalibrate import BATCHES, recalibrate
 from KPrismCore.training.runlog import MEAN_GROUP
 from KPrismCore.training.settings import TrainingSettings
@@ -114,7 +114,7 @@ def recalibrated(
 ) -> Checkpoint:
     """Return the checkpoint with the normalisation statistics of its own weights; see `recalibrate`.
 
-    The images are those that a later part of the run would train on, with its recipe: training subjects only.
+    The images are those that a later part of the run would train on, with its recipe and its subjects.
 
     Args:
         checkpoint: of the run.
@@ -125,7 +125,7 @@ def recalibrated(
     settings = from_plain(load_state(run / STATE_NAME)["settings"])
     table = class_file(settings.classes, run)
     classes = read_classes(table) if table else {}
-    training = [split_by_subject(image_set)[0] for image_set in sets]
+    training, _ = training_parts(sets, settings.all_subjects)
     stream = BatchStream(TaskSampler(training, classes, settings), settings)
     network: KPrism = checkpoint.build()
     # batches after the run's last one: no batch of the training is met again
@@ -177,6 +177,7 @@ def _facts(state: Mapping[str, Any], settings: TrainingSettings) -> dict[str, An
         "steps": state["step"], "samples": state["samples"], "minutes": round(state["seconds"] / 60, 1),
         "seed": settings.seed, "complete": state["step"] >= settings.steps,
         "weights": "moving average", "processes": state.get("processes", 1), "settings": recipe,
+        ALL_SUBJECTS: state.get(ALL_SUBJECTS, False),
     }  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.utils.data import DataLoader
 
-from KPrismCore.checkpoint import Checkpoint, ModelCard, save_checkpoint
+from KPrismCore.checkpoint import ALL_SUBJECTS, Checkpoint, ModelCard, save_checkpoint
 from KPrismCore.errors import CheckpointError
 from KPrismCore.network.config import KPrismConfig
 from KPrismCore.network.kprism import KPrism
@@ -29,7 +29,7 @@ from KPrismCore.training.class_tables import run_catalogue
 from KPrismCore.training.data import Batch, Classes, TaskSampler
 from KPrismCore.training.export import state_checkpoint
 from KPrismCore.training.learner import Learner
-from KPrismCore.training.packs import ImageSet, split_by_subject
+from KPrismCore.training.packs import ImageSet, training_parts
 from KPrismCore.training.processes import any_of, facts, make_fabric
 from KPrismCore.training.progress import ProgressLines
 from KPrismCore.training.runlog import RunLog, Window, mean_scores
@@ -70,8 +70,8 @@ class Trainer:
         folder: Path,
         fabric: Fabric | None = None,
     ) -> None:
-        parts = [split_by_subject(image_set) for image_set in sets]
-        training, validation = [part[0] for part in parts], [part[1] for part in parts]
+        training, validation = training_parts(sets, settings.all_subjects)
+        self._saw_all = settings.all_subjects
         images = sum(len(part.samples) for part in training if settings.set_factor(part.name) > 0)
         self.settings = settings = with_length(settings, images)
         self.folder = folder
@@ -108,6 +108,7 @@ class Trainer:
         """
         report = warm_start(self.model, source, run_catalogue(self.settings.classes, self.folder))
         self.learner.average.model.load_state_dict(self.model.state_dict())
+        self._saw_all |= source.card.saw_all_subjects
         return report
 
     def resume(self) -> None:
@@ -128,6 +129,7 @@ class Trainer:
         self.learner.load_scaler(state.get("scaler", {}))
         self.step, self.samples, self._seconds = state["step"], state["samples"], state["seconds"]
         self.best = state.get("best")
+        self._saw_all |= state.get(ALL_SUBJECTS, False)
 
     def save(self) -> None:
         """Write the state file, from the first process; an interrupted write leaves the old one."""
@@ -209,6 +211,7 @@ class Trainer:
             "model": self.model.state_dict(), "average": self.learner.average.model.state_dict(),
             "optimizer": self.learner.optimizer.state_dict(), "scaler": self.learner.scaler_state(),
             "step": self.step, "samples": self.samples, "seconds": self._seconds, "best": self.best,
+            ALL_SUBJECTS: self._saw_all,
             "settings": self.settings.to_plain(), "network": self._network(),
             **facts(self.fabric, self.settings),
         }  # fmt: skip

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from KPrismCore.checkpoint import Checkpoint
+from KPrismCore.checkpoint import ALL_SUBJECTS, Checkpoint
 from KPrismCore.errors import CheckpointError, InputFileError
 
 
@@ -37,7 +37,10 @@ def mixed(checkpoint: Checkpoint, other: Checkpoint, share: float) -> Checkpoint
     weights = dict(checkpoint.weights)
     for name in common:
         weights[name] = (1 - share) * weights[name].float() + share * other.weights[name].float()
-    facts = {**checkpoint.card.training, "mixed_with": other.card.name, "mixed_share": share}
+    seen = checkpoint.card.saw_all_subjects or other.card.saw_all_subjects
+    facts = {
+        **checkpoint.card.training, "mixed_with": other.card.name, "mixed_share": share, ALL_SUBJECTS: seen,
+    }  # fmt: skip
     return replace(checkpoint, weights=weights, card=replace(checkpoint.card, training=facts))
 
 

@@ -11,7 +11,7 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -109,6 +109,15 @@ def split_by_subject(image_set: ImageSet) -> tuple[ImageSet, ImageSet]:
         sample for sample in image_set.samples if sample.subject in held and not sample.augmented
     )
     return _with_samples(image_set, training), _with_samples(image_set, validation)
+
+
+def training_parts(sets: Iterable[ImageSet], everyone: bool = False) -> tuple[list[ImageSet], list[ImageSet]]:
+    """The training and the validation parts of sets; with `everyone`, all subjects and empty parts."""
+    if everyone:
+        whole = list(sets)
+        return whole, [_with_samples(image_set, ()) for image_set in whole]
+    split = [split_by_subject(image_set) for image_set in sets]
+    return [training for training, _ in split], [validation for _, validation in split]
 
 
 def letterbox(pixels: Pixels, size: int, resample: Image.Resampling) -> Pixels:

@@ -30,6 +30,8 @@ class TrainingSettings:
     reduced to the network's size. With `crop_probability` in click mode it is cut out around its target
     instead, with an edge between the two shares `crop_sides` of the image (0: the network's size).
     `deformed_share` of the synthetic tasks are bent label maps of real images; the others are made up.
+    With `all_subjects` the validation subjects are trained on too, in a last run whose recipe is known to be
+    good: no figure can be measured on them afterwards.
     `matching_loss_factor` weighs how well the object is found by resemblance to the references alone; see
     `losses.matching_loss`.
     `augmentation` multiplies the probability of every random change of an image but mirroring; see `Changes`.
@@ -38,6 +40,7 @@ class TrainingSettings:
 
     name: str = "small"
     seed: int = 1
+    all_subjects: bool = False
     input_size: int = 256
     image_size: int = 0
     crop_probability: float = 0.0

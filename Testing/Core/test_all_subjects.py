@@ -1,0 +1,101 @@
+"""A last run on the validation subjects too, and that whatever came of it says so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from disc_runs import CLASSES, SETTINGS, disc_set
+from made_up_packs import write_pack
+from measured import measured_model
+
+from KPrismCore.checkpoint import ALL_SUBJECTS, Checkpoint, ModelCard
+from KPrismCore.commands.evaluate import evaluate
+from KPrismCore.model import Model
+from KPrismCore.training.export import run_checkpoint
+from KPrismCore.training.loop import Trainer
+from KPrismCore.training.mixing import mixed
+from KPrismCore.training.packs import split_by_subject, training_parts
+
+EVERYONE = replace(SETTINGS, all_subjects=True, steps=1)
+
+
+def a_run(folder: Path, *, everyone: bool = False, begun_with: Checkpoint | None = None) -> Checkpoint:
+    trainer = Trainer(replace(EVERYONE, all_subjects=everyone), [disc_set()], CLASSES, folder)
+    if begun_with is not None:
+        trainer.start_from(begun_with)
+    trainer.run()
+    return run_checkpoint(folder, ModelCard())
+
+
+@pytest.fixture(scope="module")
+def last(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+    return a_run(tmp_path_factory.mktemp("last"), everyone=True)
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+    return a_run(tmp_path_factory.mktemp("plain"))
+
+
+def test_all_subjects_are_drawn_from(tmp_path: Path) -> None:
+    held = split_by_subject(disc_set())[1].samples[0].image
+    settings = replace(EVERYONE, mode_probabilities=(0.0, 0.0, 1.0, 0.0), augmentation=0.0, batch_size=8)
+    found = []
+    for everyone in (True, False):
+        changed = replace(settings, all_subjects=everyone, steps=6, synthetic_probability=0.0)
+        stream = Trainer(changed, [disc_set()], CLASSES, tmp_path).stream
+        images = (image[0].numpy() * 255 for step in range(6) for image in stream[step].images)
+        mirrored = [held[::rows, ::columns] for rows in (1, -1) for columns in (1, -1)]
+        shown = [[np.allclose(image, one, atol=0.5) for one in mirrored] for image in images]
+        found.append(bool(np.any(shown)))
+    assert found == [True, False]
+
+
+def test_nothing_is_left_to_validate_on() -> None:
+    training, validation = training_parts([disc_set()], everyone=True)
+    assert len(training[0].samples) == len(disc_set().samples)
+    assert not validation[0].samples
+
+
+def test_the_checkpoint_tells(last: Checkpoint, plain: Checkpoint) -> None:
+    assert last.card.saw_all_subjects
+    assert not plain.card.saw_all_subjects
+
+
+def test_a_run_that_begins_with_it_tells(last: Checkpoint, tmp_path: Path) -> None:
+    assert a_run(tmp_path, begun_with=last).card.saw_all_subjects
+
+
+def test_a_continued_run_that_began_with_it_tells(last: Checkpoint, tmp_path: Path) -> None:
+    a_run(tmp_path, begun_with=last)
+    again = Trainer(replace(EVERYONE, all_subjects=False), [disc_set()], CLASSES, tmp_path)
+    again.resume()
+    again.save()
+    assert run_checkpoint(tmp_path, ModelCard()).card.saw_all_subjects
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_mixture_with_it_tells(last: Checkpoint, plain: Checkpoint, swapped: bool) -> None:
+    pair = (plain, last) if swapped else (last, plain)
+    assert mixed(*pair, 0.5).card.saw_all_subjects
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seen", [False, True])
+@pytest.mark.parametrize("everyone", [False, True])
+def test_its_figures_on_validation_subjects_are_said_to_tell_nothing(
+    seen: bool, everyone: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    write_pack(tmp_path / "data", "discs")
+    model: Model = measured_model()
+    model = replace(model, card=replace(model.card, training={ALL_SUBJECTS: seen}))
+    monkeypatch.setattr("KPrismCore.commands.evaluate.load_model", lambda _name, _device: model)
+    evaluate(
+        tmp_path / "data", "tiny", tmp_path / "out", limit=1, fast=True, peers="none", all_subjects=everyone
+    )
+    warned = seen and not everyone
+    assert ("trained on these subjects" in capsys.readouterr().out) == warned
+    assert ("was trained on" in (tmp_path / "out" / "report.md").read_text()) == warned
