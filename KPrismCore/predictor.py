@@ -75,8 +75,6 @@ class Predictor:
     ) -> ReferenceFeatures:
         """Encode 1 to 9 references, each an image and a mask (H, W) of the object on it.
 
-        A small object is shown from near too, where the checkpoint does so (`Zoom.reference_margin`).
-
         Raises:
             ReferenceMismatchError: no reference, too many, an empty mask, or a mask of another size.
             ImageContentError: as for `encode`.
@@ -89,34 +87,21 @@ class Predictor:
         for image, mask in references:
             require_reference(image, mask)
             found = self._range(image, modality, value_range)
-            views = self._views(image, mask > 0, spacing, found)
-            if not views:
+            prepared, letterbox = self._prepare(image, spacing, found, reference=True)
+            images.append(prepared)
+            scaled = letterbox.mask(torch.from_numpy(np.ascontiguousarray(mask > 0)).float())[None]
+            if not scaled.any():
                 raise ReferenceMismatchError(
                     f"A reference's object is lost at the network's {self.model.input_size} pixels.",
                     "Choose a slice on which it is larger, or crop the image.",
                 )
-            images += [view for view, _ in views]
-            masks += [marked for _, marked in views]
+            masks.append(scaled)
         return self._run(
             lambda: self.model.network.encode_references(
                 torch.stack(images)[None].to(self.model.device),
                 torch.stack(masks)[None].to(self.model.device),
             )
         )
-
-    def _views(
-        self, image: NDArray[Any], mask: NDArray[np.bool_], spacing: tuple[float, float], found: Range
-    ) -> list[tuple[Tensor, Tensor]]:
-        """What the network is shown of a reference: images (3, S, S), and masks (1, S, S), none empty."""
-        zoom = self.model.zoom
-        near = None if zoom is None else zoom.reference_window(mask, spacing)
-        views = []
-        for cut in [np.s_[:, :]] if near is None else [np.s_[:, :], near.cut]:
-            prepared, letterbox = self._prepare(image[cut], spacing, found, reference=True)
-            scaled = letterbox.mask(torch.from_numpy(np.ascontiguousarray(mask[cut])).float())[None]
-            if scaled.any():
-                views.append((prepared, scaled))
-        return views
 
     def predict(
         self,

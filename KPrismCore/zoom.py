@@ -1,4 +1,4 @@
-"""Small objects: the part of the image around them, at the full size of the network.
+"""Clicks on a small object: the part of the image around it, at the full size of the network.
 
 Interactive methods call it zoom-in (Sofiiuk et al. 2020, f-BRS, section 4); K-Prism's paper does without.
 Pixels are (rows, columns) of the image.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -29,8 +29,7 @@ class Zoom:
     has at least `least_pixels` pixels. most: largest edge for which it is worth while. alone: from how many
     clicks on a mask is refined by them alone, which is what a part is looked at for; the mask so far then
     stands for the class and the references. sure: from which confidence on a mask is then changed only where
-    a click is, see `correction`. reference_margin: margin of the part of a reference that is shown beside the
-    whole of it; 0 shows none.
+    a click is, see `correction`.
     """
 
     margin: float = 1.8
@@ -39,12 +38,10 @@ class Zoom:
     most: float = 0.8
     alone: int = 2
     sure: float = 0.85
-    reference_margin: float = 0.0
 
     def __post_init__(self) -> None:
         shares = 0 < self.least <= self.most <= 1 and 0 <= self.sure <= 1
-        margins = (self.margin, self.reference_margin or 1.0)
-        if not shares or min(*margins, self.least_pixels, self.alone) < 1:
+        if not shares or min(self.margin, self.least_pixels, self.alone) < 1:
             raise ValueError("a zoom has shares between 0 and 1, and margin and numbers of at least 1")
 
     def to_dict(self) -> dict[str, Any]:
@@ -85,14 +82,6 @@ class Zoom:
             for span, step, length in zip(spans, spacing, mask.shape, strict=True)
         ]
         return Window(*sides[0], *sides[1])
-
-    def reference_window(
-        self, mask: NDArray[np.bool_], spacing: tuple[float, float] = (1.0, 1.0)
-    ) -> Window | None:
-        """The part of a reference to show beside it; None for no part. Mask (H, W) and spacing in mm."""
-        if self.reference_margin == 0:
-            return None
-        return replace(self, margin=self.reference_margin).window(mask, (), spacing)
 
 
 @dataclass(frozen=True)

@@ -17,14 +17,11 @@ from torch.utils.data import Dataset
 
 from KPrismCore.errors import TrainingDataError
 from KPrismCore.training.augment import Augmenter, draw_style, fit
-from KPrismCore.training.data import Batch, Pair, TaskSampler
+from KPrismCore.training.data import Batch, TaskSampler
 from KPrismCore.training.settings import MODES, TrainingSettings
-from KPrismCore.zoom import Zoom
 
 # what follows seed and step in a generator's seed; the robot has 1, the quick validation 2
 _SAMPLES = 3
-# edge of a reference seen from near, over that of its object
-_MARGINS = (1.6, 2.8)
 
 
 class BatchStream(Dataset[Batch]):
@@ -67,12 +64,11 @@ class BatchStream(Dataset[Batch]):
         references = _count(rng, settings.reference_probabilities) if with_references else 0
         passes = _count(rng, settings.pass_probabilities)
         silent = int(rng.integers(2, 5)) if rng.random() < settings.silent_probability else 0
-        near = bool(references) and rng.random() < settings.reference_zoom_probability
         generators = (
             np.random.default_rng([settings.seed, step, _SAMPLES, index])
             for index in range(first, first + count)
         )
-        items = [self._item(generator, mode, references, near) for generator in generators]
+        items = [self._item(generator, mode, references) for generator in generators]
         stacks = [torch.stack(tensors) for tensors in zip(*(item[1] for item in items), strict=True)]
         classes = torch.tensor([item[0] for item in items])
         return Batch(
@@ -96,12 +92,9 @@ class BatchStream(Dataset[Batch]):
         return weights
 
     def _item(
-        self, rng: np.random.Generator, mode: str, references: int, near: bool
+        self, rng: np.random.Generator, mode: str, references: int
     ) -> tuple[int, tuple[Tensor, Tensor]]:
-        """Return the class, images (1 + R, 3, S, S) and masks (1 + R, 1, S, S); the query comes first.
-
-        With `near` there are two for each reference, the second seen from near.
-        """
+        """Return the class, images (1 + R, 3, S, S) and masks (1 + R, 1, S, S); the query comes first."""
         settings = self._settings
         synthetic = mode in ("references", "clicks") and rng.random() < settings.synthetic_probability
         part = mode == "clicks" and rng.random() < settings.component_probability
@@ -115,10 +108,9 @@ class BatchStream(Dataset[Batch]):
         )  # fmt: skip
         augment = self._augment_classes if class_mode else self._augment
         crop = mode == "clicks" and rng.random() < settings.crop_probability
-        closer = [_closer(pair, rng) for pair in task.references] if near else []
         fitted = (
             fit(*pair, settings.input_size, rng, crop=crop, sides=settings.crop_sides)
-            for pair in (task.query, *task.references, *closer)
+            for pair in (task.query, *task.references)
         )
         pairs = [augment(image, mask, style, rng) for image, mask in fitted]
         images, masks = (torch.stack(tensors) for tensors in zip(*pairs, strict=True))
@@ -147,13 +139,6 @@ class Share(Dataset[Batch]):
     def __getitem__(self, number: int) -> Batch:
         step, part = divmod(number, self.parts)
         return self.stream.part(step, (self.process * self.parts + part) * self.size, self.size)
-
-
-def _closer(pair: Pair, rng: np.random.Generator) -> Pair:
-    """The part of a square image around its object, or all of it where the object is large."""
-    image, mask = pair
-    window = Zoom(margin=rng.uniform(*_MARGINS)).window(mask, (), (1.0, 1.0))
-    return pair if window is None else (image[window.cut], mask[window.cut])
 
 
 def _count(rng: np.random.Generator, probabilities: Sequence[float]) -> int:

@@ -31,8 +31,6 @@ from KPrismCore.training.state import STATE_NAME, load_state
 from KPrismCore.zoom import Zoom
 
 LIMIT_MEGABYTES = 16.0
-# between those of the recipe, which are drawn; see `batches`
-REFERENCE_MARGIN = 2.2
 # numbers from which on a weight is worth halving
 _LARGE = 1024
 
@@ -98,15 +96,8 @@ def state_checkpoint(
         card=replace(card, training=_facts(state, settings), metrics=dict(metrics)),
         lowest_threshold=LOWEST_THRESHOLD,
         # only of a network that was trained on enlarged parts
-        zoom=_zoom(settings),
+        zoom=Zoom() if settings.crop_probability > 0 and settings.crop_sides[1] > 0 else None,
     )
-
-
-def _zoom(settings: TrainingSettings) -> Zoom | None:
-    """Parts of images are shown to a network that was trained on them, be it as images or as references."""
-    if settings.crop_probability == 0 or settings.crop_sides[1] == 0:
-        return None
-    return Zoom(reference_margin=REFERENCE_MARGIN if settings.reference_zoom_probability > 0 else 0.0)
 
 
 def recalibrated(

@@ -20,7 +20,6 @@ class TrainingSettings:
 
     Probabilities of modes are given in the order of `MODES` and need not sum to 1;
     those of passes (decoder passes with gradient) and references are for 1, 2, 3, ... and sum to 1.
-    With `reference_zoom_probability` a batch shows each reference once more, from near; see `Zoom`.
     A set (or class) is drawn with a power (`size_power`) of its number of images, taken within the bounds,
     times its factor in `sets`: name or pattern -> factor, 1 where none fits; see `set_factor`.
     `batch_size` counts the samples of one optimiser step over all processes and all `accumulation` parts.
@@ -63,7 +62,6 @@ class TrainingSettings:
     early_mode_probabilities: tuple[float, ...] = (0.1, 0.15, 0.75, 0.0)
     clicks_first_steps: int = 0
     reference_probabilities: tuple[float, ...] = (0.6, 0.25, 0.15)
-    reference_zoom_probability: float = 0.0
     pass_probabilities: tuple[float, ...] = (0.2, 0.4, 0.4)
     silent_probability: float = 0.2
     later_pass_factor: float = 0.8

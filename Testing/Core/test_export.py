@@ -75,15 +75,6 @@ def test_only_a_network_trained_on_enlarged_parts_looks_at_parts(a_run, cut_out,
     assert (made.zoom is not None) == zooms
 
 
-@pytest.mark.parametrize("probability", [0.0, 0.5])
-def test_only_a_network_trained_on_enlarged_references_is_shown_them(a_run, probability):
-    state = load_state(a_run / STATE_NAME)
-    changed = {"crop_probability": 0.3, "crop_sides": (0.4, 0.9), "reference_zoom_probability": probability}
-    state["settings"] = replace(SETTINGS, **changed).to_plain()
-    made = state_checkpoint(state, ModelCard(), {}, Catalogue([]))
-    assert (made.zoom.reference_margin > 0) == (probability > 0)
-
-
 @pytest.mark.parametrize("zoom", [True, False])
 def test_the_command_leaves_the_zoom_out_when_told_to(a_run, tmp_path, zoom):
     state, out = load_state(a_run / STATE_NAME), tmp_path / "m.safetensors"

@@ -172,32 +172,6 @@ def test_batches_have_the_parts_of_their_mode(stream: BatchStream) -> None:
     }  # fmt: skip
 
 
-def near_stream(radius: int) -> BatchStream:
-    """References alone, each shown from near too, of images four times as large as the network's."""
-    rows, columns = np.ogrid[:256, :256]
-    mask = ((rows - 90) ** 2 + (columns - 150) ** 2 <= radius**2).astype(np.uint8)
-    samples = (Sample(mask * 200, mask, subject, subject, augmented=False) for subject in "abc")
-    settings = TrainingSettings(
-        input_size=SIZE, image_size=256, batch_size=3, mode_probabilities=(0.0, 1.0, 0.0, 0.0),
-        reference_zoom_probability=1.0, synthetic_probability=0.0, augmentation=0.0,
-    )  # fmt: skip
-    return BatchStream(TaskSampler([ImageSet("d", "CT", {1: "disc"}, tuple(samples))], {}), settings)
-
-
-def test_references_are_shown_from_near_after_all_of_them() -> None:
-    masks = near_stream(20)[0].reference_masks
-    assert masks is not None
-    whole, near = masks.flatten(2).sum(2).chunk(2, dim=1)
-    assert whole.shape == near.shape
-    assert (near > 4 * whole).all()
-
-
-def test_a_large_reference_is_shown_twice_alike() -> None:
-    pictures = near_stream(100)[0].reference_images
-    assert pictures is not None
-    torch.testing.assert_close(*pictures.chunk(2, dim=1))
-
-
 def test_every_target_has_pixels_and_every_image_is_in_range(stream: BatchStream) -> None:
     for step in range(12):
         batch = stream[step]

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from KPrismCore.catalogue import load_catalogue
 from KPrismCore.checkpoint import Checkpoint, ModelCard, read_checkpoint, read_metadata, save_checkpoint
-from KPrismCore.errors import CheckpointError, ReferenceMismatchError
+from KPrismCore.errors import CheckpointError
 from KPrismCore.model import Model
 from KPrismCore.network.kprism import KPrism
 from KPrismCore.predictions import Prediction
@@ -123,15 +123,7 @@ def test_an_object_that_grows_a_little_is_seen_on_the_same_part(mask):
 
 @pytest.mark.parametrize(
     "wrong",
-    [
-        {"margin": 0.5},
-        {"least": 0.9},
-        {"most": 2.0},
-        {"least_pixels": 0},
-        {"alone": 0},
-        {"sure": 1.5},
-        {"reference_margin": 0.5},
-    ],
+    [{"margin": 0.5}, {"least": 0.9}, {"most": 2.0}, {"least_pixels": 0}, {"alone": 0}, {"sure": 1.5}],
 )
 def test_impossible_settings_are_refused(wrong):
     with pytest.raises(ValueError, match="zoom"):
@@ -227,51 +219,6 @@ def test_a_model_without_a_zoom_looks_at_the_whole_image(model, predictor, image
     assert not spy.calls
 
 
-def test_a_small_reference_is_shown_from_near_too(image, mask):
-    model = tiny_model(Zoom(least=0.2, least_pixels=16, reference_margin=2.0))
-    spy = Spy(model.network, "encode_references")
-    both = Predictor(model).encode_references([(image, mask)])
-    images, masks = spy.calls[0][0], spy.calls[0][1]
-    assert images.shape[:2] == masks.shape[:2] == (1, 2)
-    window = model.zoom.reference_window(mask)
-    plain = Predictor(tiny_model(None))
-    apart = [
-        plain.encode_references([pair]) for pair in ((image, mask), (image[window.cut], mask[window.cut]))
-    ]
-    torch.testing.assert_close(both.keys, torch.cat([one.keys for one in apart], 1))
-
-
-def test_a_reference_seen_from_near_has_the_brightness_of_the_whole(image, mask):
-    model = tiny_model(Zoom(least=0.1, least_pixels=16, reference_margin=1.5))
-    spy = Spy(model.network, "encode_references")
-    shown = np.where(mask, 1200.0, 1800.0 + image)
-    shown[100:150, 100:190] = 800.0  # the darkest part is not in the view from near
-    Predictor(model).encode_references([(shown, mask)])
-    (images, masks), inside = spy.calls[0], []
-    for view, marked in zip(images[0], masks[0], strict=True):
-        inside.append(float(view[:, marked[0] > 0].min()))
-    assert inside[1] == pytest.approx(inside[0], abs=1e-3)
-
-
-@pytest.mark.parametrize("margin", [0.0, 2.0])
-def test_a_large_reference_is_shown_once(image, mask, margin):
-    model = tiny_model(Zoom(reference_margin=margin))
-    spy = Spy(model.network, "encode_references")
-    Predictor(model).encode_references([(image, np.ones_like(mask) if margin else mask)])
-    assert spy.calls[0][0].shape[1] == 1
-
-
-def test_a_reference_lost_on_the_whole_image_is_shown_from_near_alone():
-    image, mask = np.zeros((1500, 1500), dtype=np.uint8), np.zeros((1500, 1500), dtype=bool)
-    mask[702, 702] = True  # between the pixels that the network's square takes
-    model = tiny_model(Zoom(least=0.01, least_pixels=16, reference_margin=2.0))
-    with pytest.raises(ReferenceMismatchError, match="lost"):
-        Predictor(tiny_model(None)).encode_references([(image, mask)])
-    spy = Spy(model.network, "encode_references")
-    Predictor(model).encode_references([(image, mask)])
-    assert spy.calls[0][0].shape[1] == 1
-
-
 def test_a_part_goes_back_to_its_place():
     window = Window(2, 4, 1, 5)
     whole = window.put_back(np.ones((2, 4), dtype=np.float32), (6, 7))
@@ -312,7 +259,7 @@ def checkpoint() -> Checkpoint:
     return Checkpoint(TINY, network.state_dict(), load_catalogue(CLASSES), Preprocessing(), ModelCard())
 
 
-@pytest.mark.parametrize("zoom", [None, Zoom(margin=1.7, least=0.25, reference_margin=2.2)])
+@pytest.mark.parametrize("zoom", [None, Zoom(margin=1.7, least=0.25)])
 def test_a_checkpoint_keeps_its_zoom(checkpoint, zoom, tmp_path):
     save_checkpoint(tmp_path / "m.safetensors", replace(checkpoint, zoom=zoom))
     assert read_checkpoint(tmp_path / "m.safetensors").zoom == zoom
