@@ -104,8 +104,8 @@ def evaluate(
     results = results_of(records, facts, _throughput(loaded, *chosen[0]))
     write_report(out, results, draw_sheet(benchmark.mask, packs, records))
     _show(console, results.table)
-    if loaded.card.saw_all_subjects and not all_subjects:
-        console.print("This model was trained on these subjects too: the figures do not tell what it can do.")
+    if warning := _warning(protocol, loaded, other):
+        console.print(warning)
     console.print(f"Report, tables and pictures are in {out}; begin with report.html.")
 
 
@@ -133,23 +133,20 @@ def _chosen(data: Path, packs: dict[str, EvaluationSet], limit: int | None) -> C
 
 def _facts(benchmark: Benchmark, model: Model, other: Model | None, protocol: Protocol) -> dict[str, str]:
     """The head of the report."""
+    subjects = "all" if protocol.everyone else "validation part of the training sets."
     return {
         **_described("", model, benchmark.checkpoints[MODEL]),
         **(_described(f"{PREVIOUS}: ", other, benchmark.checkpoints[PREVIOUS]) if other else {}),
-        "subjects": _subjects(model, protocol),
+        "subjects": f"{subjects} {_warning(protocol, model, other)}".strip(),
         **protocol.facts(),
     }
 
 
-def _subjects(model: Model, protocol: Protocol) -> str:
-    if protocol.everyone:
-        return "all"
-    seen = (
-        ", which this model was trained on: no measure of what it can do"
-        if model.card.saw_all_subjects
-        else ""
-    )
-    return f"validation part of the training sets{seen}"
+def _warning(protocol: Protocol, *models: Model | None) -> str:
+    """What to say where a model was trained on the subjects it is measured on; empty for nothing."""
+    if protocol.everyone or not any(one is not None and one.card.saw_all_subjects for one in models):
+        return ""
+    return "A model was trained on these subjects too: its figures do not tell what it can do."
 
 
 def _described(prefix: str, model: Model, weights: str) -> dict[str, str]:

@@ -84,18 +84,23 @@ def test_a_mixture_with_it_tells(last: Checkpoint, plain: Checkpoint, swapped: b
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seen", [False, True])
+@pytest.mark.parametrize("seen", ["neither", "model", "previous"])
 @pytest.mark.parametrize("everyone", [False, True])
 def test_its_figures_on_validation_subjects_are_said_to_tell_nothing(
-    seen: bool, everyone: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    seen: str, everyone: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     write_pack(tmp_path / "data", "discs")
     model: Model = measured_model()
-    model = replace(model, card=replace(model.card, training={ALL_SUBJECTS: seen}))
-    monkeypatch.setattr("KPrismCore.commands.evaluate.load_model", lambda _name, _device: model)
+
+    def loaded(name: str, _device: str) -> Model:
+        return replace(model, card=replace(model.card, training={ALL_SUBJECTS: name == seen}))
+
+    monkeypatch.setattr("KPrismCore.commands.evaluate.load_model", loaded)
+    out = tmp_path / "out"
     evaluate(
-        tmp_path / "data", "tiny", tmp_path / "out", limit=1, fast=True, peers="none", all_subjects=everyone
-    )
-    warned = seen and not everyone
+        tmp_path / "data", "model", out, limit=1, fast=True, previous="previous", peers="none",
+        all_subjects=everyone,
+    )  # fmt: skip
+    warned = seen != "neither" and not everyone
     assert ("trained on these subjects" in capsys.readouterr().out) == warned
-    assert ("was trained on" in (tmp_path / "out" / "report.md").read_text()) == warned
+    assert ("trained on these subjects" in (out / "report.md").read_text()) == warned
