@@ -30,9 +30,11 @@ from KPrismCore.network.authors import from_authors
 from KPrismCore.network.config import AUTHORS, KPrismConfig
 from KPrismCore.network.kprism import KPrism
 from KPrismCore.preprocess import Preprocessing
+from KPrismCore.storage import packed, unpacked
 from KPrismCore.zoom import Zoom
 
-FORMAT_VERSION = 1
+# the newest that is read; 2 are those with 8-bit weights, all others are 1
+FORMAT_VERSION = 2
 PAPER_CLASSES = Path(__file__).resolve().parents[1] / "Resources" / "Classes" / "kprism-paper.csv"
 # in the facts of the training: whether the validation subjects were trained on
 ALL_SUBJECTS = "all_subjects"
@@ -77,7 +79,8 @@ class Checkpoint:
 
     `lowest_threshold` says how a probability becomes a mask, see `decision.decide`, and `confidence_lines`
     by kind of prompt how sure of it the network may claim to be, see the module `confidence`. `zoom` says
-    when clicks are answered on a part of the image only; None for never.
+    when clicks are answered on a part of the image only; None for never. With `eight_bit` a file keeps the
+    large weights as 8-bit numbers, see the module `storage`; here they always are floating-point numbers.
     """
 
     config: KPrismConfig
@@ -89,6 +92,11 @@ class Checkpoint:
     lowest_threshold: float = HALF
     confidence_lines: Mapping[str, Line] = field(default_factory=dict)
     zoom: Zoom | None = None
+    eight_bit: bool = False
+
+    def stored(self) -> dict[str, Tensor]:
+        """The weights as a file keeps them."""
+        return packed(self.weights) if self.eight_bit else dict(self.weights)
 
     def build(self) -> KPrism:
         """The network with these weights, in evaluation mode.
@@ -136,7 +144,7 @@ def save_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> Non
         OutputFileError: the file cannot be written.
     """
     described = {
-        "format_version": FORMAT_VERSION,
+        "format_version": FORMAT_VERSION if checkpoint.eight_bit else 1,
         "config": checkpoint.config.to_dict(),
         "catalogue": checkpoint.catalogue.to_list(),
         "preprocessing": checkpoint.preprocessing.to_dict(),
@@ -147,7 +155,7 @@ def save_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> Non
         "zoom": None if checkpoint.zoom is None else checkpoint.zoom.to_dict(),
     }
     metadata = {_PREFIX + name: json.dumps(value, ensure_ascii=False) for name, value in described.items()}
-    weights = {name: value.detach().cpu().contiguous() for name, value in checkpoint.weights.items()}
+    weights = {name: value.detach().cpu().contiguous() for name, value in checkpoint.stored().items()}
     with atomic_path(path) as temporary:
         save_file(weights, temporary, metadata=metadata)
 
@@ -214,7 +222,7 @@ def _described(file: Path, weights: Mapping[str, Tensor], metadata: Mapping[str,
     try:
         return Checkpoint(
             config=KPrismConfig.from_dict(values["config"]),
-            weights=weights,
+            weights=unpacked(weights),
             catalogue=Catalogue.from_list(values.get("catalogue", [])),
             preprocessing=Preprocessing.from_dict(values.get("preprocessing", {})),
             card=ModelCard.from_dict(values.get("card", {})),
@@ -222,6 +230,7 @@ def _described(file: Path, weights: Mapping[str, Tensor], metadata: Mapping[str,
             lowest_threshold=float(values.get("lowest_threshold", HALF)),
             confidence_lines=read_lines(values.get("confidence_lines", {})),
             zoom=Zoom.from_dict(values.get("zoom")),
+            eight_bit=int(values.get("format_version", 1)) > 1,
         )
     except (AttributeError, TypeError, ValueError, InputFileError) as error:
         raise CheckpointError(f"The description in {file} is damaged ({error}).", "Copy it again.") from error

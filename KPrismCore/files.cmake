@@ -116,6 +116,7 @@ set(KPRISM_CORE_SCRIPTS
   KPrismCore/simulate.py
   KPrismCore/slice_engine.py
   KPrismCore/slices.py
+  KPrismCore/storage.py
   KPrismCore/terminology.py
   KPrismCore/training/augment.py
   KPrismCore/training/batches.py

@@ -45,6 +45,9 @@ def export(
         Path | None, typer.Option(help="report.json of `evaluate`, for card and confidence.")
     ] = None,
     half: Annotated[bool, typer.Option(help="Keep large weights as float16: half the size.")] = False,
+    eight_bit: Annotated[
+        bool, typer.Option(help="Keep the largest as 8-bit numbers, as --half the others: a quarter.")
+    ] = False,
     zoom: Annotated[
         bool, typer.Option(help="Let clicks look at parts, if the network was trained on them.")
     ] = True,
@@ -70,7 +73,8 @@ def export(
         )
     if not zoom:
         checkpoint = replace(checkpoint, zoom=None)
-    megabytes = write_export(out, halved(checkpoint) if half else checkpoint, limit)
+    smaller = halved(checkpoint) if half or eight_bit else checkpoint
+    megabytes = write_export(out, replace(smaller, eight_bit=eight_bit), limit)
     print(f"{out}: {megabytes:.1f} MB, {checkpoint.card.training['steps']} steps")
 
 

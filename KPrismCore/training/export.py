@@ -147,7 +147,7 @@ def write_export(path: Path, checkpoint: Checkpoint, limit_megabytes: float = LI
     Raises:
         OutputFileError: it is larger than allowed, or cannot be written.
     """
-    megabytes = sum(_bytes(weight) for weight in checkpoint.weights.values()) / 1e6
+    megabytes = sum(_bytes(weight) for weight in checkpoint.stored().values()) / 1e6
     if megabytes > limit_megabytes:
         raise OutputFileError(
             f"The checkpoint would have {megabytes:.1f} MB; {limit_megabytes:g} MB are allowed.",

@@ -2,7 +2,8 @@
 
 Weights of equal name and shape are taken. The query embeddings go by the class's name, so another class
 table keeps what was learnt of common classes. Residual blocks that only the new network has begin as the
-identity, so that it computes at first what the old one did.
+identity, so that it computes at first what the old one did. Further rounds of decoder layers begin as
+copies of the round before, without what that one hands over.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ class WarmStart:
         fresh: names that the source does not have, or has in another shape; they keep their initial values.
         unused: names of the source that the network does not have.
         identities: names of residual blocks that begin as the identity; their weights are not in `fresh`.
+        copies: names of decoder layers and resamplers that begin as copies of the same of the round before;
+            their weights are not in `fresh` either.
         classes: names of the classes whose query embeddings were taken.
         new_classes: names of the classes that begin anew.
     """
@@ -44,6 +47,7 @@ class WarmStart:
     fresh: tuple[str, ...]
     unused: tuple[str, ...]
     identities: tuple[str, ...]
+    copies: tuple[str, ...]
     classes: tuple[str, ...]
     new_classes: tuple[str, ...]
 
@@ -51,7 +55,8 @@ class WarmStart:
         """Return the report in words."""
         told = [f"{self.taken} tensors were taken."]
         for text, names in (
-            ("begin as the identity", self.identities), ("were not found there and begin anew", self.fresh),
+            ("begin as the identity", self.identities), ("begin as the round before", self.copies),
+            ("were not found there and begin anew", self.fresh),
             ("are not used", self.unused), ("are classes that begin anew", self.new_classes),
         ):  # fmt: skip
             if names:
@@ -103,14 +108,16 @@ def warm_start(model: KPrism, source: Checkpoint, catalogue: Catalogue) -> WarmS
         )
     model.load_state_dict(fitting, strict=False)
     classes = _take_classes(model, source, catalogue) if by_class else []
-    identities = _begin_as_identity(model, source)
+    identities, copies = _begin_as_identity(model, source), _begin_as_round_before(model, source)
+    begun = tuple(f"{name}." for name in (*identities, *copies))
     tables = [name for name in CLASS_TABLES if classes]
     missing = [name for name in own if name not in fitting and name not in tables]
     return WarmStart(
         taken=len(fitting) + len(tables),
-        fresh=tuple(name for name in missing if not name.startswith(tuple(f"{i}." for i in identities))),
+        fresh=tuple(name for name in missing if not name.startswith(begun)),
         unused=tuple(name for name in source.weights if name not in fitting and name not in tables),
         identities=identities,
+        copies=copies,
         classes=tuple(classes),
         new_classes=tuple(entry.name for entry in catalogue if by_class and entry.name not in classes),
     )
@@ -152,3 +159,25 @@ def _begin_as_identity(model: nn.Module, source: Checkpoint) -> tuple[str, ...]:
             block.conv2.weight.zero_()
             silenced.append(name)
     return tuple(silenced)
+
+
+def _begin_as_round_before(model: KPrism, source: Checkpoint) -> tuple[str, ...]:
+    """Copy decoder layers and resamplers beyond the source's from the round before; return their names.
+
+    The resampler from a round's finest level to the next one's coarsest has no like, and begins with zeros:
+    a further round then begins with what the image and the prompts have at its level, as the first one did.
+    """
+    known, levels = source.config.layers, len(model.config.strides)
+    if model.config.strides != source.config.strides or known < levels:
+        return ()
+    begun = []
+    for place in range(known, model.config.layers):
+        model.layers[place].load_state_dict(model.layers[place - levels].state_dict())
+        begun += [f"layers.{place}", f"resamplers.{place - 1}"]
+        resampler = model.resamplers[place - 1]
+        if place % levels == 0:
+            for value in resampler.parameters():
+                value.zero_()
+        else:
+            resampler.load_state_dict(model.resamplers[place - 1 - levels].state_dict())
+    return tuple(begun)

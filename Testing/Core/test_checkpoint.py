@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from KPrismCore.catalogue import load_catalogue
 from KPrismCore.checkpoint import (
+    FORMAT_VERSION,
     Checkpoint,
     ModelCard,
     compare,
@@ -166,7 +167,7 @@ def redescribed(file: Path, **changes: Any) -> None:
 
 
 def test_a_newer_format_is_refused(file):
-    redescribed(file, format_version=2)
+    redescribed(file, format_version=FORMAT_VERSION + 1)
     with pytest.raises(CheckpointError, match="newer"):
         read_checkpoint(file)
 

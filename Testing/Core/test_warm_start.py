@@ -32,10 +32,14 @@ def fresh(**changes) -> KPrism:
     return KPrism(replace(PLAIN, **changes)).eval()
 
 
-def answer(network: KPrism) -> torch.Tensor:
+def answers(network: KPrism) -> list[torch.Tensor]:
     image = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(2))
     with torch.no_grad():
-        return network.decode(network.encode_image(image), Prompts(class_index=torch.tensor([1])))[-1]
+        return network.decode(network.encode_image(image), Prompts(class_index=torch.tensor([1])))
+
+
+def answer(network: KPrism) -> torch.Tensor:
+    return answers(network)[-1]
 
 
 def test_the_same_network_takes_every_weight(source):
@@ -71,6 +75,29 @@ def test_further_blocks_can_learn(source):
     block = network.get_submodule(warm_start(network, source, source.catalogue).identities[0])
     network.encode_image(torch.randn(2, 3, 64, 64)).query.square().sum().backward()
     assert block.conv2.weight.grad.abs().max() > 0
+
+
+def test_a_further_round_of_layers_begins_as_a_copy_and_leaves_the_first_as_it_was(source):
+    levels = len(PLAIN.strides)
+    one, two = fresh(), fresh(layers=2 * levels)
+    warm_start(one, source, source.catalogue)
+    report = warm_start(two, source, source.catalogue)
+    assert report.fresh == ()
+    assert f"layers.{levels}" in report.copies
+    ours, theirs = (answers(network)[:levels] for network in (two, one))
+    assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
+    copied, first = (two.layers[place].state_dict() for place in (levels, 0))
+    assert all(torch.equal(value, copied[name]) for name, value in first.items())
+
+
+def test_a_further_round_of_layers_is_handed_nothing_at_first_but_can_learn_to_be(source):
+    network = fresh(layers=2 * len(PLAIN.strides)).train()
+    warm_start(network, source, source.catalogue)
+    between = network.resamplers[len(PLAIN.strides) - 1]
+    assert not between.weight.any()
+    features = network.encode_image(torch.randn(2, 3, 64, 64))
+    network.decode(features, Prompts(class_index=torch.tensor([1, 1])))[-1].square().sum().backward()
+    assert between.weight.grad.abs().max() > 0
 
 
 def test_weights_of_another_shape_are_named_and_left(source):
