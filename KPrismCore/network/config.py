@@ -16,9 +16,10 @@ class KPrismConfig:
     Channels are listed from stride 1 (full resolution) to the coarsest stage; `strides` are the
     decoder's levels from coarse to fine. `encoder_blocks` counts the residual blocks of each stage of the
     image encoder; those beyond the first, ours, follow the stage's attention. `mask_encoder_blocks` counts
-    those of the encoder of references, which runs once per reference and not per slice. The four switches at
-    the end are the paper's ablations (Tables 5 and 7). `authors_rules` keeps the behaviour of the authors'
-    code that their checkpoints were trained with; our own checkpoints follow the paper instead.
+    those of the encoder of references, which runs once per reference and not per slice, and
+    `fine_head_blocks` those of the head at stride 2, which is ours. The four switches at the end are the
+    paper's ablations (Tables 5 and 7). `authors_rules` keeps the behaviour of the authors' code that their
+    checkpoints were trained with; our own checkpoints follow the paper instead.
     """
 
     input_size: int = 512
@@ -40,6 +41,7 @@ class KPrismConfig:
     pixel_block: str = "full"
     mask_head_channels: int = 32
     fine_head_channels: int = 0
+    fine_head_blocks: int = 2
     classes: int = 33
     queries_per_class: int = 2
     summaries: int = 6
@@ -63,6 +65,7 @@ class KPrismConfig:
             self.input_size, self.stem_blocks, self.encoder_heads, self.attention_grid, self.norm_groups,
             self.width, self.layers, self.experts, self.heads, self.ffn_width, self.mask_head_channels,
             self.classes, self.queries_per_class, self.summaries, self.click_hidden, len(self.strides),
+            self.fine_head_blocks,
             *self.encoder_channels, *self.prompt_channels,
         )  # fmt: skip
         if min(counts) < 1 or len(self.encoder_channels) < 2:

@@ -86,10 +86,10 @@ class ResidualBlock(nn.Module):
 class MaskHead(nn.Module):
     """Pixels of one level to logits of the same size: (B, width, h, w) -> (B, 1, h, w). Spec section 7h."""
 
-    def __init__(self, width: int, channels: int) -> None:
+    def __init__(self, width: int, channels: int, blocks: int = 2) -> None:
         super().__init__()
         self.first = nn.Conv2d(width, channels, 3, 1, 1)
-        self.blocks = nn.Sequential(ResidualBlock(channels), ResidualBlock(channels))
+        self.blocks = nn.Sequential(*(ResidualBlock(channels) for _ in range(blocks)))
         self.last = nn.Conv2d(channels, 1, 3, 1, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -105,7 +105,7 @@ class FineHead(nn.Module):
         channels, factor = config.fine_head_channels, config.strides[-1] // 2
         self.lift = nn.Sequential(PointwiseConv(config.width, channels * factor**2), nn.PixelShuffle(factor))
         joined = channels + config.encoder_channels[1] + config.prompt_channels[0]
-        self.head = MaskHead(joined, channels)
+        self.head = MaskHead(joined, channels, config.fine_head_blocks)
 
     def forward(self, pixels: Tensor, image: Tensor, prompt: Tensor) -> Tensor:
         logits: Tensor = self.head(torch.cat((self.lift(pixels), image, prompt), 1))

@@ -19,6 +19,7 @@ from KPrismCore.catalogue import Catalogue, ClassEntry
 from KPrismCore.checkpoint import Checkpoint, ModelCard, read_checkpoint
 from KPrismCore.errors import CheckpointError, UnknownClassError
 from KPrismCore.model import find_model
+from KPrismCore.network.decoder import ResidualBlock
 from KPrismCore.network.kprism import KPrism
 from KPrismCore.network.layers import BasicBlock
 from KPrismCore.training.export import run_checkpoint
@@ -155,8 +156,10 @@ def _begin_as_identity(model: nn.Module, source: Checkpoint) -> tuple[str, ...]:
     silenced = []
     for name, block in model.named_modules():
         absent = not any(weight.startswith(f"{name}.") for weight in source.weights)
-        if isinstance(block, BasicBlock) and absent and not block.has_shortcut:
-            block.conv2.weight.zero_()
+        plain = isinstance(block, ResidualBlock) or (isinstance(block, BasicBlock) and not block.has_shortcut)
+        if absent and plain:
+            for value in block.conv2.parameters():
+                value.zero_()
             silenced.append(name)
     return tuple(silenced)
 

@@ -57,6 +57,14 @@ def test_further_blocks_begin_as_the_identity(source):
     assert torch.equal(answer(network), answer(source.build()))
 
 
+def test_further_blocks_of_the_fine_head_begin_as_the_identity(source):
+    network = fresh(fine_head_blocks=4)
+    report = warm_start(network, source, source.catalogue)
+    assert report.identities == ("fine_head.head.blocks.2", "fine_head.head.blocks.3")
+    assert report.fresh == ()
+    assert torch.equal(answer(network), answer(source.build()))
+
+
 def test_further_blocks_of_references_begin_as_the_identity(source):
     network = fresh(mask_encoder_blocks=(1, 1, 2, 3))
     report = warm_start(network, source, source.catalogue)
