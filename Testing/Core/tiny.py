@@ -39,6 +39,7 @@ TINY = replace(
     ffn_width=16,
     mask_head_channels=8,
     fine_head_channels=8,
+    fine_head_blocks=2,
     click_hidden=16,
 )
 SIDE = 16
