@@ -22,6 +22,8 @@ CLASS, REFERENCE, CLICKS = "class", "reference", "clicks"
 KINDS = {CLASS: "class", REFERENCE: "reference", CLICKS: "dice_5"}
 # what of `ModelCard.metrics` is read here
 FIGURE_TABLES = ("classes", "modalities", "sets")
+# among them: whether other weights were measured, with which a last training on the measured cases began
+EARLIER = "of_earlier_weights"
 
 
 class Grade(Enum):
@@ -83,12 +85,14 @@ class Abilities:
         measured: whether it has any figures, also others than these.
         modalities, sets: worst first, by five clicks.
         classes: by class name: asked for by that name alone; worst first.
+        earlier: whether they are of the weights before a last training, which had the measured cases too.
     """
 
     measured: bool = False
     modalities: tuple[Ability, ...] = ()
     sets: tuple[Ability, ...] = ()
     classes: Mapping[str, Score] = field(default_factory=dict)
+    earlier: bool = False
 
     def on(self, modality: str | None, kind: str) -> tuple[str, Score]:
         """The name that the card has for a modality, and the score of a kind of prompt on it.
@@ -125,7 +129,7 @@ def read_abilities(metrics: Any) -> Abilities:
 
     Args:
         metrics: `ModelCard.metrics`: of it {"classes": {name: {"dice", "cases"}}, "modalities" and "sets":
-            {name: {"cases", "class", "reference", "dice_5"}}}, sets with "modality" too.
+            {name: {"cases", "class", "reference", "dice_5"}}}, sets with "modality" too; and `EARLIER`.
     """
     if not isinstance(metrics, Mapping):
         return Abilities()
@@ -138,6 +142,7 @@ def read_abilities(metrics: Any) -> Abilities:
         _sorted(_ability(name, name, row) for name, row in _rows(metrics, "modalities")),
         _sorted(_ability(name, str(row.get("modality", "")), row) for name, row in _rows(metrics, "sets")),
         dict(sorted(classes.items(), key=lambda pair: pair[1].rank)),
+        earlier=metrics.get(EARLIER) is True,
     )
 
 

@@ -87,6 +87,7 @@ _ONLY = {
     REFERENCE: _("With one example measured on {best} only."),
     CLICKS: _("After five clicks measured on {best} only."),
 }
+_EARLIER = Phrase(_("Measured before a last training, in which the measured cases took part too."))
 _NOTHING_MEASURED = Phrase(_("This model was not measured; check every result."))
 _UNKNOWN = Phrase(
     _("The modality is unknown; if the image is a CT, say so, as CT is windowed differently.")
@@ -144,7 +145,10 @@ def find_doubt(
 
 
 def best_and_worst(abilities: Abilities) -> tuple[Phrase, ...]:
-    """A sentence for each kind of prompt: on which modalities it did best and worst, with their mean Dice."""
+    """A sentence for each kind of prompt: on which modalities it did best and worst, with their mean Dice.
+
+    The last one tells where they are figures of earlier weights.
+    """
     found = []
     for kind in KINDS:
         ranked = abilities.ranked(kind)
@@ -153,6 +157,8 @@ def best_and_worst(abilities: Abilities) -> tuple[Phrase, ...]:
             ends = {"best": ranked[0], "worst": ranked[-1]}
             values: dict[str, str | Phrase] = {name: _with_dice(row, kind) for name, row in ends.items()}
             found.append(Phrase(templates[kind], values))
+    if found and abilities.earlier:
+        found.append(_EARLIER)
     return tuple(found)
 
 

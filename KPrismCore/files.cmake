@@ -33,6 +33,7 @@ set(KPRISM_CORE_SCRIPTS
   KPrismCore/errors.py
   KPrismCore/evaluation/benchmark.py
   KPrismCore/evaluation/calibration.py
+  KPrismCore/evaluation/card_figures.py
   KPrismCore/evaluation/cases.py
   KPrismCore/evaluation/clicks.py
   KPrismCore/evaluation/cluster.py

@@ -22,10 +22,7 @@ from KPrismCore.doubts import best_and_worst
 _COLUMNS = {CLASS: "class name", REFERENCE: "one example", CLICKS: "five clicks"}
 # short enough for a row of three
 _WORDS = {grade: grade.value for grade in Grade} | {Grade.USABLE: "usable"}
-_LEGEND = (
-    f"Mean Dice on cases kept out of the training. Good: {GOOD_DICE:g} or more; usable with corrections:"
-    f" {USABLE_DICE:g} or more; poor: less."
-)
+_LEGEND = f"Good: {GOOD_DICE:g} or more; usable with corrections: {USABLE_DICE:g} or more; poor: less."
 
 
 def print_abilities(console: Console, abilities: Abilities) -> None:
@@ -55,7 +52,8 @@ def print_abilities(console: Console, abilities: Abilities) -> None:
             table.add_row(row.name, row.modality, str(row.cases), *_cells(row))
         console.print(table)
     if abilities.modalities or abilities.sets or abilities.classes:
-        console.print(_LEGEND)
+        kept_out = "kept out of the training" + (" before the last" if abilities.earlier else "")
+        console.print(f"Mean Dice on cases {kept_out}. {_LEGEND}")
 
 
 def in_words(score: Score) -> str:

@@ -19,7 +19,17 @@ from KPrismCore.evaluation.cluster import Workers
 from KPrismCore.evaluation.cluster_worker import Recipe
 from KPrismCore.evaluation.figures import MEAN, Table, format_figure, methods
 from KPrismCore.evaluation.measures import CLICK_MEASURES, HEADLINE
-from KPrismCore.evaluation.protocol import FAST, FULL, MODEL, OWN, PREVIOUS, SAME, Protocol, Record
+from KPrismCore.evaluation.protocol import (
+    FAST,
+    FULL,
+    HELD_OUT,
+    MODEL,
+    OWN,
+    PREVIOUS,
+    SAME,
+    Protocol,
+    Record,
+)
 from KPrismCore.evaluation.report import write_report
 from KPrismCore.evaluation.results import results_of
 from KPrismCore.evaluation.runs import Chosen, Measured, measured_by_workers, measured_here
@@ -133,7 +143,7 @@ def _chosen(data: Path, packs: dict[str, EvaluationSet], limit: int | None) -> C
 
 def _facts(benchmark: Benchmark, model: Model, other: Model | None, protocol: Protocol) -> dict[str, str]:
     """The head of the report."""
-    subjects = "all" if protocol.everyone else "validation part of the training sets."
+    subjects = "all" if protocol.everyone else HELD_OUT
     return {
         **_described("", model, benchmark.checkpoints[MODEL]),
         **(_described(f"{PREVIOUS}: ", other, benchmark.checkpoints[PREVIOUS]) if other else {}),

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 import typer
 
 from KPrismCore.checkpoint import ModelCard
-from KPrismCore.confidence import Line, read_lines
 from KPrismCore.errors import InputFileError
+from KPrismCore.evaluation.card_figures import with_figures
 from KPrismCore.training.datasets.opening import open_data
 from KPrismCore.training.export import (
     LIMIT_MEGABYTES,
@@ -42,7 +41,11 @@ def export(
     ] = None,
     mix_share: Annotated[float, typer.Option(help="Share of its weights.")] = 0.35,
     metrics: Annotated[
-        Path | None, typer.Option(help="report.json of `evaluate`, for card and confidence.")
+        Path | None,
+        typer.Option(
+            help="report.json of `evaluate`, for card and confidence; after a training on all subjects "
+            "the model it began with, which has figures on subjects it had not seen."
+        ),
     ] = None,
     half: Annotated[bool, typer.Option(help="Keep large weights as float16: half the size.")] = False,
     eight_bit: Annotated[
@@ -57,8 +60,9 @@ def export(
     """Write the averaged weights of a run with configuration, classes, preprocessing and model card."""
     torch.set_num_threads(threads)
     described = read_card(card) if card else replace(ModelCard(), name=out.stem)
-    results, lines = _measured(metrics) if metrics else (None, {})
-    checkpoint = replace(run_checkpoint(run, described, results), confidence_lines=lines)
+    checkpoint = run_checkpoint(run, described)
+    if metrics is not None:
+        checkpoint = with_figures(checkpoint, metrics)
     if mix is not None:
         if data is None:
             raise InputFileError(
@@ -76,14 +80,3 @@ def export(
     smaller = halved(checkpoint) if half or eight_bit else checkpoint
     megabytes = write_export(out, replace(smaller, eight_bit=eight_bit), limit)
     print(f"{out}: {megabytes:.1f} MB, {checkpoint.card.training['steps']} steps")
-
-
-def _measured(path: Path) -> tuple[dict[str, Any], dict[str, Line]]:
-    """Of an evaluation the means, without its single sets, and how far to trust the network."""
-    try:
-        report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return dict(report["summary"]), read_lines(report.get("confidence_lines", {}))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputFileError(
-            f"{path} is not a report of `evaluate` ({error}).", "Name its report.json."
-        ) from error

@@ -9,6 +9,8 @@ from KPrismCore.evaluation.metrics import MAX_CLICKS
 
 MODEL, PREVIOUS = "K-Prism", "previous checkpoint"
 SAME, OWN = "same", "own"
+# how a report calls the subjects that a training keeps out, where these are measured
+HELD_OUT = "validation part of the training sets."
 Record = dict[str, Any]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from KPrismCore.abilities import CLICKS, KINDS, Grade, Score, read_abilities
+from KPrismCore.abilities import CLICKS, EARLIER, KINDS, Grade, Score, read_abilities
 from KPrismCore.catalogue import load_catalogue
 from KPrismCore.commands.ability_tables import print_abilities
 from KPrismCore.doubts import Asked, best_and_worst, find_doubt
@@ -218,6 +218,19 @@ def test_the_best_and_the_worst_modality_are_named_for_each_kind_of_prompt():
         "With one example best on X-ray (Dice 0.80), worst on angiography (Dice 0.02).",
         "After five clicks best on X-ray (Dice 0.93), worst on fundus (Dice 0.30).",
     ]
+
+
+EARLIER_CARD = {**CARD, EARLIER: True}
+
+
+def test_figures_of_earlier_weights_are_said_to_be_that():
+    last = best_and_worst(read_abilities(EARLIER_CARD))[-1].text()
+    assert last == "Measured before a last training, in which the measured cases took part too."
+
+
+def test_the_tables_tell_that_their_cases_were_in_the_last_training():
+    assert "kept out of the training before the last" in " ".join(printed(EARLIER_CARD).split())
+    assert "before the last" not in " ".join(printed(CARD).split())
 
 
 def test_a_single_modality_is_neither_best_nor_worst():

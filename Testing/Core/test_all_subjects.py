@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +12,13 @@ from disc_runs import CLASSES, SETTINGS, disc_set
 from made_up_packs import write_pack
 from measured import measured_model
 
-from KPrismCore.checkpoint import ALL_SUBJECTS, Checkpoint, ModelCard
+from KPrismCore.abilities import EARLIER
+from KPrismCore.checkpoint import ALL_SUBJECTS, Checkpoint, ModelCard, save_checkpoint
 from KPrismCore.commands.evaluate import evaluate
+from KPrismCore.confidence import read_lines
+from KPrismCore.errors import InputFileError
+from KPrismCore.evaluation.card_figures import with_figures
+from KPrismCore.evaluation.protocol import HELD_OUT
 from KPrismCore.model import Model
 from KPrismCore.training.export import run_checkpoint
 from KPrismCore.training.loop import Trainer
@@ -81,6 +87,45 @@ def test_a_continued_run_that_began_with_it_tells(last: Checkpoint, tmp_path: Pa
 def test_a_mixture_with_it_tells(last: Checkpoint, plain: Checkpoint, swapped: bool) -> None:
     pair = (plain, last) if swapped else (last, plain)
     assert mixed(*pair, 0.5).card.saw_all_subjects
+
+
+def report_of(folder: Path, subjects: str) -> Path:
+    path = folder / "report.json"
+    path.write_text(json.dumps({"summary": {"sets": 1, "subjects": subjects}}))
+    return path
+
+
+def test_a_report_on_the_subjects_it_saw_is_no_figure_of_it(last: Checkpoint, tmp_path: Path) -> None:
+    with pytest.raises(InputFileError, match="tell nothing"):
+        with_figures(last, report_of(tmp_path, f"{HELD_OUT} A model was trained on these subjects too."))
+
+
+def test_a_report_on_other_data_is_a_figure_of_it(last: Checkpoint, tmp_path: Path) -> None:
+    assert with_figures(last, report_of(tmp_path, "all")).card.metrics["sets"] == 1
+
+
+def test_a_report_on_kept_out_subjects_is_a_figure_of_others(plain: Checkpoint, tmp_path: Path) -> None:
+    assert with_figures(plain, report_of(tmp_path, HELD_OUT)).card.metrics["sets"] == 1
+
+
+def test_figures_and_confidence_come_from_the_model_it_began_with(
+    last: Checkpoint, plain: Checkpoint, tmp_path: Path
+) -> None:
+    lines = read_lines({"one click": [0.5, 0.2]})
+    before = replace(plain, card=replace(plain.card, metrics={"sets": 1}), confidence_lines=lines)
+    save_checkpoint(tmp_path / "before.safetensors", before)
+    found = with_figures(last, tmp_path / "before.safetensors")
+    assert found.card.metrics == {"sets": 1, EARLIER: True}
+    assert found.confidence_lines == lines
+
+
+def test_a_model_that_was_not_measured_gives_no_figures(
+    last: Checkpoint, plain: Checkpoint, tmp_path: Path
+) -> None:
+    bare = replace(plain, card=replace(plain.card, metrics={}))
+    save_checkpoint(tmp_path / "bare.safetensors", bare)
+    with pytest.raises(InputFileError, match="no figures"):
+        with_figures(last, tmp_path / "bare.safetensors")
 
 
 @pytest.mark.slow
