@@ -61,8 +61,6 @@ def export(
     torch.set_num_threads(threads)
     described = read_card(card) if card else replace(ModelCard(), name=out.stem)
     checkpoint = run_checkpoint(run, described)
-    if metrics is not None:
-        checkpoint = with_figures(checkpoint, metrics)
     if mix is not None:
         if data is None:
             raise InputFileError(
@@ -70,6 +68,9 @@ def export(
                 "Give the training data (--data).",
             )
         checkpoint = mixed(checkpoint, open_start(mix), mix_share)
+    if metrics is not None:
+        # after the mixing, which brings in what the other was trained on
+        checkpoint = with_figures(checkpoint, metrics)
     if data is not None:
         size = checkpoint.config.input_size
         checkpoint = recalibrated(

@@ -25,16 +25,21 @@ def with_figures(checkpoint: Checkpoint, source: Path) -> Checkpoint:
 
     Raises:
         InputFileError: neither of them, one without figures, or figures that mean nothing: of subjects that
-            the run was trained on.
+            it was trained on, or of other weights where its own can be measured.
         CheckpointError: a damaged checkpoint.
     """
     if source.suffix.lower() == ".safetensors":
+        if not checkpoint.card.saw_all_subjects:
+            raise InputFileError(
+                "The run kept its validation subjects apart, and has figures of its own.",
+                "Measure it (`evaluate`), and name the report.json.",
+            )
         metrics, lines = _of_earlier(source)
     else:
         metrics, lines = _of_report(source)
         if checkpoint.card.saw_all_subjects and str(metrics.get("subjects", "")).startswith(HELD_OUT):
             raise InputFileError(
-                "The run was trained on the validation subjects too: figures on them tell nothing.",
+                "It was trained on the validation subjects too: figures on them tell nothing.",
                 "Name the model that it began with, or a report of data that it has not seen "
                 "(`evaluate --all-subjects`).",
             )

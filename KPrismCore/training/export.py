@@ -56,13 +56,12 @@ def read_card(path: Path) -> ModelCard:
     return ModelCard.from_dict(values)
 
 
-def run_checkpoint(run: Path, card: ModelCard, metrics: Mapping[str, Any] | None = None) -> Checkpoint:
+def run_checkpoint(run: Path, card: ModelCard) -> Checkpoint:
     """Make a checkpoint of a run's averaged weights.
 
     Args:
         run: folder with the run's state file.
-        card: what is known beforehand; the facts of the training are added.
-        metrics: results to put on the card, in place of the run's own last quick validation.
+        card: what is known beforehand; the facts of the training and its last quick validation are added.
 
     Raises:
         CheckpointError: there is no state, or it cannot be read.
@@ -71,9 +70,9 @@ def run_checkpoint(run: Path, card: ModelCard, metrics: Mapping[str, Any] | None
     path = run / STATE_NAME
     if not path.is_file():
         raise CheckpointError(f"{run} holds no {STATE_NAME}.", "Name the folder of a training run.")
-    state, results = load_state(path), dict(metrics) if metrics is not None else _quick_validation(run)
+    state = load_state(path)
     classes = run_catalogue(from_plain(state["settings"]).classes, run)
-    return state_checkpoint(state, card, results, classes)
+    return state_checkpoint(state, card, _quick_validation(run), classes)
 
 
 def state_checkpoint(

@@ -15,6 +15,7 @@ from measured import measured_model
 from KPrismCore.abilities import EARLIER
 from KPrismCore.checkpoint import ALL_SUBJECTS, Checkpoint, ModelCard, save_checkpoint
 from KPrismCore.commands.evaluate import evaluate
+from KPrismCore.commands.export import export
 from KPrismCore.confidence import read_lines
 from KPrismCore.errors import InputFileError
 from KPrismCore.evaluation.card_figures import with_figures
@@ -117,6 +118,27 @@ def test_figures_and_confidence_come_from_the_model_it_began_with(
     found = with_figures(last, tmp_path / "before.safetensors")
     assert found.card.metrics == {"sets": 1, EARLIER: True}
     assert found.confidence_lines == lines
+
+
+def test_a_run_that_can_be_measured_takes_no_figures_of_other_weights(
+    last: Checkpoint, plain: Checkpoint, tmp_path: Path
+) -> None:
+    save_checkpoint(
+        tmp_path / "last.safetensors", replace(last, card=replace(last.card, metrics={"sets": 1}))
+    )
+    with pytest.raises(InputFileError, match="figures of its own"):
+        with_figures(plain, tmp_path / "last.safetensors")
+
+
+def test_the_command_refuses_a_report_on_what_a_mixed_in_model_saw(tmp_path: Path, last: Checkpoint) -> None:
+    a_run(tmp_path / "run")
+    save_checkpoint(tmp_path / "last.safetensors", last)
+    report = report_of(tmp_path, HELD_OUT)
+    with pytest.raises(InputFileError, match="tell nothing"):
+        export(
+            tmp_path / "run", tmp_path / "out.safetensors", data=tmp_path, metrics=report,
+            mix=str(tmp_path / "last.safetensors"),
+        )  # fmt: skip
 
 
 def test_a_model_that_was_not_measured_gives_no_figures(

@@ -104,10 +104,6 @@ def test_the_quick_validation_is_on_the_card(a_run):
     assert 0 <= metrics["clicks_5"] <= 1
 
 
-def test_given_metrics_are_on_the_card_instead(a_run):
-    assert run_checkpoint(a_run, ModelCard(), {"Dice(5)": 0.7}).card.metrics == {"Dice(5)": 0.7}
-
-
 def test_the_classes_are_in_the_file(a_run):
     assert run_checkpoint(a_run, ModelCard()).catalogue.by_name("liver").index == 1
 
