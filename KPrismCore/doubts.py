@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from KPrismCore.abilities import CLASS, CLICKS, KINDS, REFERENCE, Abilities, Ability, Grade, Score
+from KPrismCore.abilities import (
+    CLASS,
+    CLICKS,
+    KINDS,
+    NOT_MEASURED,
+    REFERENCE,
+    Abilities,
+    Ability,
+    Grade,
+    Score,
+)
 from KPrismCore.catalogue import Catalogue, ClassEntry
 from KPrismCore.modalities import modality_key
 
@@ -206,13 +216,26 @@ def _candidates(abilities: Abilities, asked: Asked) -> list[tuple[str, str, Scor
     """(what was measured, modality, score) of each prompt that says what to look for; else of clicks."""
     modality, found = asked.likely_modality, []
     if asked.entry is not None:
-        score = abilities.class_named(asked.entry.name)
+        here = _measured_on(abilities, asked.entry, modality)
+        score = abilities.class_named(asked.entry.name) if here else NOT_MEASURED
         name, general = abilities.on(modality, CLASS)
         of_itself = score.dice is not None or general.dice is None
         found.append((_OWN, name, score) if of_itself else (CLASS, name, general))
     if asked.has_references:
         found.append((REFERENCE, *abilities.on(modality, REFERENCE)))
     return found or [(CLICKS, *abilities.on(modality, CLICKS))]
+
+
+def _measured_on(abilities: Abilities, entry: ClassEntry, modality: str | None) -> bool:
+    """Whether a class was measured on this modality: it may be on several, of which one was measured.
+
+    True where the modality is unknown, or no measured set has the class.
+    """
+    names = {source.partition(":")[0] for source in entry.sources}
+    rows = [row for row in abilities.sets if row.name in names and row.scores[CLASS].dice is not None]
+    if modality is None or not rows:
+        return True
+    return modality_key(modality) in {modality_key(row.modality) for row in rows}
 
 
 def _readable(modality: str) -> str | Phrase:

@@ -174,6 +174,23 @@ def test_the_card_and_the_prompts_give_a_sentence(card, modality, class_name, re
     assert said(card, modality, class_name, references) == sentence
 
 
+XRAY_LUNGS = {"chest_xray_lungs": row(0.98, 0.96, modality="X-ray")}
+
+
+@pytest.mark.parametrize(
+    ("modality", "on_ct", "sentence"),
+    [
+        ("X-ray", 0.54, None),
+        (None, 0.54, "The modality is unknown; if the image is a CT, say so, as CT is windowed differently."),
+        ("CT", 0.54, "On CT, expect to correct what a class name gives (Dice 0.54 on 8 cases)."),
+        ("CT", None, "'lungs' was not measured; check every result."),
+    ],
+)
+def test_a_class_measured_on_another_modality_does_not_speak_for_this_one(modality, on_ct, sentence):
+    card = {**CARD, "sets": XRAY_LUNGS, "modalities": {**MODALITIES, "CT": row(0.82, on_ct)}}
+    assert said(card, modality, "lungs") == sentence
+
+
 def test_the_better_of_class_and_examples_counts():
     assert said(CARD, "CT", "pancreas", references=True) is None
 
