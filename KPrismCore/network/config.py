@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from KPrismCore.errors import CheckpointError
+from KPrismCore.network.trunk import CHANNELS, TRUNKS
 
 
 @dataclass(frozen=True)
@@ -17,9 +18,11 @@ class KPrismConfig:
     decoder's levels from coarse to fine. `encoder_blocks` counts the residual blocks of each stage of the
     image encoder; those beyond the first, ours, follow the stage's attention. `mask_encoder_blocks` counts
     those of the encoder of references, which runs once per reference and not per slice, and
-    `fine_head_blocks` those of the head at stride 2, which is ours. The four switches at the end are the
-    paper's ablations (Tables 5 and 7). `authors_rules` keeps the behaviour of the authors' code that their
-    checkpoints were trained with; our own checkpoints follow the paper instead.
+    `fine_head_blocks` those of the head at stride 2, which is ours. `trunk` names a network trained on
+    photographs beside the image encoder (`trunk.py`), and with `reference_joins` the encoder of references
+    gets the image encoder's maps; both are ours, and off where empty or false. The four switches at the end
+    are the paper's ablations (Tables 5 and 7). `authors_rules` keeps the behaviour of the authors' code that
+    their checkpoints were trained with; our own checkpoints follow the paper instead.
     """
 
     input_size: int = 512
@@ -42,6 +45,8 @@ class KPrismConfig:
     mask_head_channels: int = 32
     fine_head_channels: int = 0
     fine_head_blocks: int = 2
+    trunk: str = ""
+    reference_joins: bool = False
     classes: int = 33
     queries_per_class: int = 2
     summaries: int = 6
@@ -94,6 +99,8 @@ class KPrismConfig:
             (all(stride in available for stride in self.strides), "strides are not strides of the encoder"),
             (list(self.strides) == sorted(self.strides, reverse=True), "strides go from coarse to fine"),
             (self.input_size % max(available) == 0, "input_size is no multiple of the coarsest stride"),
+            (self.trunk in TRUNKS, "trunk is empty or 'efficientnet-lite0'"),
+            (not self.trunk or len(available) < len(CHANNELS), "a trunk has no map for so many stages"),
             (self.pixel_block in ("full", "depthwise"), "pixel_block is 'full' or 'depthwise'"),
             (
                 not any(c % self.norm_groups for c in (self.width, *self.prompt_channels)),

@@ -9,12 +9,14 @@ from torch.nn import functional
 
 from KPrismCore.network.config import KPrismConfig
 from KPrismCore.network.layers import BasicBlock, TransBlock
+from KPrismCore.network.trunk import Trunk, TrunkJoins
 
 
 class ImageEncoder(nn.Module):
     """Convolutions with attention to a reduced grid. Spec section 2.
 
-    `forward` takes (B, 3, S, S) and returns one map per stage, from stride 1 to the coarsest.
+    `forward` takes (B, 3, S, S) and returns one map per stage, from stride 1 to the coarsest. A trunk, which
+    is ours, adds to each stage behind its first block, so that the blocks after it work on both.
     """
 
     def __init__(self, config: KPrismConfig) -> None:
@@ -30,12 +32,24 @@ class ImageEncoder(nn.Module):
             blocks += [BasicBlock(channels[index + 1], channels[index + 1]) for _ in range(more)]
             stages.append(nn.Sequential(*blocks))
         self.stages = nn.ModuleList(stages)
+        self.trunk = Trunk() if config.trunk else None
+        self.trunk_joins = TrunkJoins(channels[1:]) if config.trunk else None
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        maps = [self.stem(image)]
-        for stage in self.stages:
-            maps.append(stage(maps[-1]))
+        maps, added = [self.stem(image)], self._from_trunk(image)
+        for stage, more in zip(self.stages, added, strict=True):
+            first, *others = stage.children()
+            x = first(maps[-1]) if more is None else first(maps[-1]) + more
+            for block in others:
+                x = block(x)
+            maps.append(x)
         return maps
+
+    def _from_trunk(self, image: Tensor) -> list[Tensor] | list[None]:
+        if self.trunk is None or self.trunk_joins is None:
+            return [None] * len(self.stages)
+        added: list[Tensor] = self.trunk_joins(self.trunk(image))
+        return added
 
 
 class MaskEncoder(nn.Module):

@@ -50,6 +50,10 @@ class KPrism(nn.Module):
         width, levels = config.width, len(config.strides)
         self.encoder = ImageEncoder(config)
         self.mask_encoder = MaskEncoder(config)
+        self.reference_joins = nn.ModuleList(
+            _nothing_at_first(config.encoder_channels[config.stage_of(stride)])
+            for stride in config.strides * config.reference_joins
+        )
         self.summarizer = ObjectSummarizer(config)
         self.prompt_maps = PromptMapEncoder(config) if config.fusion_2d else NoPromptMaps(config)
         self.click_encoder = ClickEncoder(config)
@@ -99,9 +103,12 @@ class KPrism(nn.Module):
         image, mask = (
             x.flatten(0, 1).contiguous(memory_format=torch.channels_last) for x in (images, masks.to(images))
         )
-        keys = self.encoder(image)[self.config.stage_of(self.config.strides[0])]
+        stages = [self.config.stage_of(stride) for stride in self.config.strides]
+        seen = self.encoder(image)
         maps = self.mask_encoder(torch.cat((image, mask), 1).contiguous(memory_format=torch.channels_last))
-        values = [maps[self.config.stage_of(stride)] for stride in self.config.strides]
+        keys, values = seen[stages[0]], [maps[stage] for stage in stages]
+        for level, join in enumerate(self.reference_joins):
+            values[level] = values[level] + join(seen[stages[level]])
         summaries = self.summarizer(values, mask)
         return ReferenceFeatures(*(x.unflatten(0, (batch, count)) for x in (keys, values[0], summaries)))
 
@@ -199,3 +206,10 @@ class KPrism(nn.Module):
             return resized
         beside_object = prompts.class_index is not None or features.summaries is not None
         return resized.sigmoid() if prompts.clicks is not None and beside_object else None
+
+
+def _nothing_at_first(channels: int) -> PointwiseConv:
+    """A change of a map that begins with zeros."""
+    conv = PointwiseConv(channels, channels, bias=False)
+    nn.init.zeros_(conv.weight)
+    return conv

@@ -17,6 +17,8 @@ def check_settings(settings: TrainingSettings) -> None:
     _check_probabilities(settings)
     _check_counts(settings)
     _check_ranges(settings)
+    if settings.trunk_rate_factor < 0:
+        raise ValueError("trunk_rate_factor must not be negative")
     if settings.optimizer not in OPTIMIZERS:
         raise ValueError(f"optimizer is {' or '.join(OPTIMIZERS)}")
     if settings.precision not in PRECISIONS:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from KPrismCore.network.kprism import KPrism
 from KPrismCore.training.data import Batch
 from KPrismCore.training.losses import SegmentationLoss
-from KPrismCore.training.optimizers import make_optimizer
+from KPrismCore.training.optimizers import make_optimizer, set_rate
 from KPrismCore.training.passes import train_passes
 from KPrismCore.training.processes import ready_for
 from KPrismCore.training.runlog import Window
@@ -80,8 +80,7 @@ class Learner:
         number = parts[0].step
         rate = learning_rate(self._settings, number)
         set_norms(self.model, self._settings, number)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        set_rate(self.optimizer, rate)
         self.optimizer.zero_grad(set_to_none=True)
         for index, batch in enumerate(parts):
             more = index < len(parts) - 1

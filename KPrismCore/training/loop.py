@@ -30,6 +30,7 @@ from KPrismCore.training.data import Batch, Classes, TaskSampler
 from KPrismCore.training.export import state_checkpoint
 from KPrismCore.training.learner import Learner
 from KPrismCore.training.packs import ImageSet, training_parts
+from KPrismCore.training.pretrained import has_trunk, load_trunk
 from KPrismCore.training.processes import any_of, facts, make_fabric
 from KPrismCore.training.progress import ProgressLines
 from KPrismCore.training.runlog import RunLog, Window, mean_scores
@@ -79,7 +80,7 @@ class Trainer:
         self.step = self.samples = 0
         self.best: float | None = None
         self._seconds = 0.0
-        self._stop = False
+        self._stop = self._begun = False
         torch.manual_seed(settings.seed)
         table = {**settings.network, "input_size": settings.input_size}
         model = KPrism(KPrismConfig.from_dict(table))
@@ -100,13 +101,28 @@ class Trainer:
         """The state file."""
         return self.folder / STATE_NAME
 
+    def begin(self) -> None:
+        """Fill the trunk with its published weights, unless the run has begun otherwise.
+
+        Raises:
+            CheckpointError: the file of the recipe's `trunk_weights` is not usable.
+            MissingPackageError: the recipe names a package that is not installed.
+        """
+        if not self._begun and self.settings.trunk_weights:
+            load_trunk(self.model, self.settings.trunk_weights)
+            self.learner.average.model.load_state_dict(self.model.state_dict())
+        self._begun = True
+
     def start_from(self, source: Checkpoint) -> WarmStart:
         """Begin with the weights of a checkpoint as far as they fit; see `warm_start`.
 
         Raises:
             CheckpointError: nothing of it fits.
         """
-        report = warm_start(self.model, source, run_catalogue(self.settings.classes, self.folder))
+        self._begun = has_trunk(source.weights)
+        self.begin()
+        catalogue = run_catalogue(self.settings.classes, self.folder)
+        report = warm_start(self.model, source, catalogue, bool(self.settings.trunk_weights))
         self.learner.average.model.load_state_dict(self.model.state_dict())
         self._saw_all |= source.card.saw_all_subjects
         return report
@@ -127,6 +143,7 @@ class Trainer:
         self.learner.average.model.load_state_dict(state["average"])
         self.learner.optimizer.load_state_dict(state["optimizer"])
         self.learner.load_scaler(state.get("scaler", {}))
+        self._begun = True
         self.step, self.samples, self._seconds = state["step"], state["samples"], state["seconds"]
         self.best = state.get("best")
         self._saw_all |= state.get(ALL_SUBJECTS, False)
@@ -148,6 +165,7 @@ class Trainer:
             OutputFileError: the run's folder cannot be written to.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.begin()
         self._stop = False
         with ExitStack() as stack:
             stack.enter_context(_stopped_by_signals(self))

@@ -9,9 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from KPrismCore.network.trunk import Trunk
 from KPrismCore.training.settings import TrainingSettings
 
 MATRICES = "matrices"
+# of a parameter group: its rate in units of the recipe's
+RATE_FACTOR = "rate_factor"
 # of the polynomial a*x + b*x^3 + c*x^5, applied so often, which brings singular values near to one
 _COEFFICIENTS, _ITERATIONS = (3.4445, -4.7750, 2.0315), 5
 # the root mean square of an AdamW step in units of the rate
@@ -103,25 +106,45 @@ def make_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.
     return _MAKERS[settings.optimizer](model, settings)
 
 
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Give every group its rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group.get(RATE_FACTOR, 1.0)
+
+
 def _adamw(model: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
-    weights, others = _by(lambda parameter: parameter.ndim > 1, model.parameters())
-    groups: list[dict[str, Any]] = [{"params": weights}, {"params": others, "weight_decay": 0.0}]
+    trunk, own = _trunk_and_own(model)
+    groups = [*_plain(own), *_slower(trunk, settings)]
     return torch.optim.AdamW(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay)
 
 
 def _muon(model: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
     tables = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
-    matrices, single = _by(lambda one: id(one) not in tables and _has_matrices(one), model.parameters())
-    weights, others = _by(lambda parameter: parameter.ndim > 1, single)
-    groups: list[dict[str, Any]] = [
-        {"params": matrices, MATRICES: True}, {"params": weights}, {"params": others, "weight_decay": 0.0},
-    ]  # fmt: skip
+    trunk, own = _trunk_and_own(model)
+    matrices, single = _by(lambda one: id(one) not in tables and _has_matrices(one), own)
+    groups = [{"params": matrices, MATRICES: True}, *_plain(single), *_slower(trunk, settings)]
     return Muon(groups, settings.learning_rate, settings.weight_decay)
 
 
 _MAKERS: Mapping[str, Callable[[nn.Module, TrainingSettings], torch.optim.Optimizer]] = {
     "adamw": _adamw, "muon": _muon,
 }  # fmt: skip
+
+
+def _plain(parameters: list[nn.Parameter]) -> list[dict[str, Any]]:
+    weights, others = _by(lambda parameter: parameter.ndim > 1, parameters)
+    return [{"params": weights}, {"params": others, "weight_decay": 0.0}]
+
+
+def _slower(trunk: list[nn.Parameter], settings: TrainingSettings) -> list[dict[str, Any]]:
+    """The groups of a trunk, which has learned before: large steps would lose that."""
+    return [{**group, RATE_FACTOR: settings.trunk_rate_factor} for group in _plain(trunk) if trunk]
+
+
+def _trunk_and_own(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    trunks = [module for module in model.modules() if isinstance(module, Trunk)]
+    known = {id(parameter) for trunk in trunks for parameter in trunk.parameters()}
+    return _by(lambda parameter: id(parameter) in known, model.parameters())
 
 
 def _has_matrices(parameter: nn.Parameter) -> bool:

@@ -31,6 +31,9 @@ class TrainingSettings:
     `deformed_share` of the synthetic tasks are bent label maps of real images; the others are made up.
     With `all_subjects` the validation subjects are trained on too, in a last run whose recipe is known to be
     good: no figure can be measured on them afterwards.
+    A network with a trunk begins with the `trunk_weights`, a file or the name of a Python package with one
+    (see `pretrained`), unless the run begins with a model that has that trunk; the trunk learns at
+    `trunk_rate_factor` times the rate, by AdamW with either optimiser, and not at all at 0.
     `matching_loss_factor` weighs how well the object is found by resemblance to the references alone; see
     `losses.matching_loss`.
     `augmentation` multiplies the probability of every random change of an image but mirroring; see `Changes`.
@@ -53,6 +56,8 @@ class TrainingSettings:
     learning_rate: float = 1e-3
     final_rate_factor: float = 0.02
     warmup_steps: int = 300
+    trunk_weights: str = ""
+    trunk_rate_factor: float = 0.1
     weight_decay: float = 0.01
     clip_norm: float = 1.0
     ema_decay: float = 0.999

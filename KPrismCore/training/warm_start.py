@@ -2,7 +2,8 @@
 
 Weights of equal name and shape are taken. The query embeddings go by the class's name, so another class
 table keeps what was learnt of common classes. Residual blocks that only the new network has begin as the
-identity, so that it computes at first what the old one did. Further rounds of decoder layers begin as
+identity, so that it computes at first what the old one did, and so does a trunk, whose joins begin with
+zeros. Further rounds of decoder layers begin as
 copies of the round before, without what that one hands over.
 """
 
@@ -40,6 +41,8 @@ class WarmStart:
         identities: names of residual blocks that begin as the identity; their weights are not in `fresh`.
         copies: names of decoder layers and resamplers that begin as copies of the same of the round before;
             their weights are not in `fresh` either.
+        pretrained: names of the trunk's weights that come from elsewhere, and of what joins it to the
+            network.
         classes: names of the classes whose query embeddings were taken.
         new_classes: names of the classes that begin anew.
     """
@@ -49,6 +52,7 @@ class WarmStart:
     unused: tuple[str, ...]
     identities: tuple[str, ...]
     copies: tuple[str, ...]
+    pretrained: tuple[str, ...]
     classes: tuple[str, ...]
     new_classes: tuple[str, ...]
 
@@ -57,6 +61,7 @@ class WarmStart:
         told = [f"{self.taken} tensors were taken."]
         for text, names in (
             ("begin as the identity", self.identities), ("begin as the round before", self.copies),
+            ("are the published weights of the trunk, joined with zeros", self.pretrained),
             ("were not found there and begin anew", self.fresh),
             ("are not used", self.unused), ("are classes that begin anew", self.new_classes),
         ):  # fmt: skip
@@ -82,7 +87,9 @@ def open_start(source: str | os.PathLike[str]) -> Checkpoint:
 
 
 @torch.no_grad()
-def warm_start(model: KPrism, source: Checkpoint, catalogue: Catalogue) -> WarmStart:
+def warm_start(
+    model: KPrism, source: Checkpoint, catalogue: Catalogue, has_trunk_weights: bool = False
+) -> WarmStart:
     """Change a fresh network's weights into those of the source, as far as they fit.
 
     Args:
@@ -90,6 +97,7 @@ def warm_start(model: KPrism, source: Checkpoint, catalogue: Catalogue) -> WarmS
         source: where the weights come from.
         catalogue: the classes of the network; where it or the source has none, the class tables are
             taken as they are if they have the same shape.
+        has_trunk_weights: the network's trunk has published weights; see `pretrained.load_trunk`.
 
     Raises:
         CheckpointError: nothing of the source fits.
@@ -113,12 +121,15 @@ def warm_start(model: KPrism, source: Checkpoint, catalogue: Catalogue) -> WarmS
     begun = tuple(f"{name}." for name in (*identities, *copies))
     tables = [name for name in CLASS_TABLES if classes]
     missing = [name for name in own if name not in fitting and name not in tables]
+    fresh = [name for name in missing if not name.startswith(begun)]
+    pretrained = [name for name in fresh if has_trunk_weights and name.startswith("encoder.trunk")]
     return WarmStart(
         taken=len(fitting) + len(tables),
-        fresh=tuple(name for name in missing if not name.startswith(begun)),
+        fresh=tuple(name for name in fresh if name not in pretrained),
         unused=tuple(name for name in source.weights if name not in fitting and name not in tables),
         identities=identities,
         copies=copies,
+        pretrained=tuple(pretrained),
         classes=tuple(classes),
         new_classes=tuple(entry.name for entry in catalogue if by_class and entry.name not in classes),
     )
