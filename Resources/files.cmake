@@ -23,6 +23,7 @@ set(KPRISM_RESOURCES
   Resources/DataSets/paper.toml
   Resources/Icons/KPrismPhantom.png
   Resources/Icons/KPrismSlicer.png
+  Resources/Models/LICENSE-EfficientNet-Lite0.txt
   Resources/Models/TRAINING.md
   Resources/Models/card-small.toml
   Resources/Models/kprism-small.safetensors

@@ -40,6 +40,8 @@ TINY = replace(
     mask_head_channels=8,
     fine_head_channels=8,
     fine_head_blocks=2,
+    trunk="",
+    reference_joins=False,
     click_hidden=16,
 )
 SIDE = 16
