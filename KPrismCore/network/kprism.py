@@ -21,6 +21,7 @@ from KPrismCore.network.image_encoder import ImageEncoder, MaskEncoder
 from KPrismCore.network.layers import (
     GroupNorm,
     PointwiseConv,
+    SilentConv,
     add_into,
     resize,
     sine_positions,
@@ -51,7 +52,7 @@ class KPrism(nn.Module):
         self.encoder = ImageEncoder(config)
         self.mask_encoder = MaskEncoder(config)
         self.reference_joins = nn.ModuleList(
-            _nothing_at_first(config.encoder_channels[config.stage_of(stride)])
+            SilentConv(*[config.encoder_channels[config.stage_of(stride)]] * 2)
             for stride in config.strides * config.reference_joins
         )
         self.summarizer = ObjectSummarizer(config)
@@ -206,10 +207,3 @@ class KPrism(nn.Module):
             return resized
         beside_object = prompts.class_index is not None or features.summaries is not None
         return resized.sigmoid() if prompts.clicks is not None and beside_object else None
-
-
-def _nothing_at_first(channels: int) -> PointwiseConv:
-    """A change of a map that begins with zeros."""
-    conv = PointwiseConv(channels, channels, bias=False)
-    nn.init.zeros_(conv.weight)
-    return conv

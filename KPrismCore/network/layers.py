@@ -28,6 +28,14 @@ class PointwiseConv(nn.Conv2d):
         return pixels.permute(0, 3, 1, 2)
 
 
+class SilentConv(PointwiseConv):
+    """A change of a map that begins with zeros: what is added later then leaves a network as it was."""
+
+    def __init__(self, channels_in: int, channels_out: int) -> None:
+        super().__init__(channels_in, channels_out, bias=False)
+        nn.init.zeros_(self.weight)
+
+
 class DepthwiseConv(nn.Conv2d):
     """A convolution of every channel on its own, the size of the map unchanged.
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from KPrismCore.network.layers import DepthwiseConv, PointwiseConv, resize
+from KPrismCore.network.layers import DepthwiseConv, PointwiseConv, SilentConv, resize
 
 TRUNKS = ("", "efficientnet-lite0")
 _STEM = 32
@@ -144,10 +144,7 @@ class TrunkJoins(nn.Module):
     def __init__(self, channels: Sequence[int]) -> None:
         super().__init__()
         pairs = [*zip(CHANNELS, channels, strict=False), (CHANNELS[len(channels)], channels[-1])]
-        self.projections = nn.ModuleList(PointwiseConv(before, after, bias=False) for before, after in pairs)
-        for projection in self.projections:
-            # the encoder then begins as the one without a trunk
-            nn.init.zeros_(projection.weight)  # type: ignore[arg-type]
+        self.projections = nn.ModuleList(SilentConv(before, after) for before, after in pairs)
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
         """The trunk's maps to one addition per stage."""
