@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from KPrismCore.abilities import read_abilities
 from KPrismCore.cache import ByteCache
 from KPrismCore.catalogue import ClassEntry
+from KPrismCore.device import tensor_bytes, to_device
 from KPrismCore.doubts import Asked, Phrase, find_doubt
 from KPrismCore.errors import PromptError
 from KPrismCore.network.prompts import ReferenceFeatures
@@ -25,7 +26,7 @@ from KPrismCore.volumes import Volume
 
 DEFAULT_CACHE_BYTES = 512 << 20
 _REFERENCE_BYTES = 128 << 20
-_REFERENCE_SETS = 16 << 20
+_REFERENCE_SETS = 32 << 20
 
 
 class SliceEngine:
@@ -50,8 +51,8 @@ class SliceEngine:
         self.window = window
         self._ranges: dict[str, Range] = {}
         self._features: ByteCache[Features] = ByteCache(cache_bytes, lambda features: features.bytes)
-        self._encoded: ByteCache[ReferenceFeatures] = ByteCache(_REFERENCE_BYTES, _reference_bytes)
-        self._sets: ByteCache[ReferenceFeatures] = ByteCache(_REFERENCE_SETS, _reference_bytes)
+        self._encoded: ByteCache[ReferenceFeatures] = ByteCache(_REFERENCE_BYTES, tensor_bytes)
+        self._sets: ByteCache[ReferenceFeatures] = ByteCache(_REFERENCE_SETS, tensor_bytes)
 
     @property
     def cached_bytes(self) -> int:
@@ -147,11 +148,7 @@ class SliceEngine:
         parts = [self._encoded_reference(one, found) for one, found in zip(references, ranges, strict=True)]
         # the model may have left the GPU since the first was encoded
         device = self.predictor.model.device
-        moved = [
-            ReferenceFeatures(part.keys.to(device), part.values.to(device), part.summaries.to(device))
-            for part in parts
-        ]
-        return ReferenceFeatures.concatenate(moved)
+        return ReferenceFeatures.concatenate([to_device(part, device) for part in parts])
 
     def _encoded_reference(self, reference: Reference, value_range: Range) -> ReferenceFeatures:
         return self._encoded.get(
@@ -168,8 +165,3 @@ class SliceEngine:
 def nothing_to_go_by() -> PromptError:
     """Make the error for a slice without any prompt."""
     return PromptError("There is nothing to go by.", "Choose a class, add a reference, or click.")
-
-
-def _reference_bytes(features: ReferenceFeatures) -> int:
-    tensors = (features.keys, features.values, features.summaries)
-    return sum(tensor.element_size() * tensor.nelement() for tensor in tensors)

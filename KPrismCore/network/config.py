@@ -20,9 +20,10 @@ class KPrismConfig:
     those of the encoder of references, which runs once per reference and not per slice, and
     `fine_head_blocks` those of the head at stride 2, which is ours. `trunk` names a network trained on
     photographs beside the image encoder (`trunk.py`), and with `reference_joins` the encoder of references
-    gets the image encoder's maps; both are ours, and off where empty or false. The four switches at the end
-    are the paper's ablations (Tables 5 and 7). `authors_rules` keeps the behaviour of the authors' code that
-    their checkpoints were trained with; our own checkpoints follow the paper instead.
+    gets the image encoder's maps. With `finer_read_out` references are read out at the second level too.
+    All three are ours, and off where empty or false. The four switches at the end are the paper's ablations
+    (Tables 5 and 7). `authors_rules` keeps the behaviour of the authors' code that their checkpoints were
+    trained with; our own checkpoints follow the paper instead.
     """
 
     input_size: int = 512
@@ -47,6 +48,7 @@ class KPrismConfig:
     fine_head_blocks: int = 2
     trunk: str = ""
     reference_joins: bool = False
+    finer_read_out: bool = False
     classes: int = 33
     queries_per_class: int = 2
     summaries: int = 6
@@ -101,6 +103,7 @@ class KPrismConfig:
             (self.input_size % max(available) == 0, "input_size is no multiple of the coarsest stride"),
             (self.trunk in TRUNKS, "trunk is empty or 'efficientnet-lite0'"),
             (not self.trunk or len(available) < len(CHANNELS), "a trunk has no map for so many stages"),
+            (not self.finer_read_out or len(self.strides) > 1, "finer_read_out needs a second level"),
             (self.pixel_block in ("full", "depthwise"), "pixel_block is 'full' or 'depthwise'"),
             (
                 not any(c % self.norm_groups for c in (self.width, *self.prompt_channels)),
@@ -179,6 +182,7 @@ SMALL = KPrismConfig(
     fine_head_blocks=4,
     trunk="efficientnet-lite0",
     reference_joins=True,
+    finer_read_out=True,
     classes=24,
     click_hidden=96,
     click_radius=2,

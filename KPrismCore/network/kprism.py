@@ -36,7 +36,7 @@ from KPrismCore.network.prompt_encoder import (
     click_map,
 )
 from KPrismCore.network.prompts import ImageFeatures, Prompts, ReferenceFeatures
-from KPrismCore.network.reference_encoder import ObjectSummarizer, read_out
+from KPrismCore.network.reference_encoder import FinerReadOut, ObjectSummarizer, read_out
 
 
 class KPrism(nn.Module):
@@ -55,6 +55,7 @@ class KPrism(nn.Module):
             SilentConv(*[config.encoder_channels[config.stage_of(stride)]] * 2)
             for stride in config.strides * config.reference_joins
         )
+        self.finer_read_out = FinerReadOut(config) if config.finer_read_out else None
         self.summarizer = ObjectSummarizer(config)
         self.prompt_maps = PromptMapEncoder(config) if config.fusion_2d else NoPromptMaps(config)
         self.click_encoder = ClickEncoder(config)
@@ -89,7 +90,11 @@ class KPrism(nn.Module):
         maps = self.encoder(image.contiguous(memory_format=torch.channels_last))
         chosen = [maps[self.config.stage_of(stride)] for stride in self.config.strides]
         levels = tuple(self._project(level, features) for level, features in enumerate(chosen))
-        return ImageFeatures(chosen[0], levels, maps[1] if self.fine_head is not None else None)
+        fine = maps[1] if self.fine_head is not None else None
+        return ImageFeatures(chosen[0], levels, fine, self._finer_keys(chosen))
+
+    def _finer_keys(self, chosen: list[Tensor]) -> Tensor | None:
+        return None if self.finer_read_out is None else self.finer_read_out.keys(*chosen[:2])
 
     def _project(self, level: int, features: Tensor) -> Tensor:
         """One level of the image, with the position and the level's embedding at every pixel."""
@@ -107,16 +112,21 @@ class KPrism(nn.Module):
         stages = [self.config.stage_of(stride) for stride in self.config.strides]
         seen = self.encoder(image)
         maps = self.mask_encoder(torch.cat((image, mask), 1).contiguous(memory_format=torch.channels_last))
-        keys, values = seen[stages[0]], [maps[stage] for stage in stages]
+        chosen, values = ([found[stage] for stage in stages] for found in (seen, maps))
         for level, join in enumerate(self.reference_joins):
-            values[level] = values[level] + join(seen[stages[level]])
-        summaries = self.summarizer(values, mask)
-        return ReferenceFeatures(*(x.unflatten(0, (batch, count)) for x in (keys, values[0], summaries)))
+            values[level] = values[level] + join(chosen[level])
+        found = [chosen[0], values[0], self.summarizer(values, mask)]
+        finer = self._finer_keys(chosen)
+        found += [] if finer is None else [finer, values[1]]
+        return ReferenceFeatures(*(x.unflatten(0, (batch, count)) for x in found))
 
     def with_references(self, features: ImageFeatures, references: ReferenceFeatures) -> ImageFeatures:
         """Features whose coarsest level is read out from the references; spec section 6."""
-        coarse = self._project(0, read_out(features.query, references))
-        return replace(features, levels=(coarse, *features.levels[1:]), summaries=references.summaries)
+        coarse, *others = features.levels
+        coarse = self._project(0, read_out(features.query, references.keys, references.values))
+        if self.finer_read_out is not None:
+            others[0] = others[0] + self.finer_read_out(features, references)
+        return replace(features, levels=(coarse, *others), summaries=references.summaries)
 
     def decode(self, features: ImageFeatures, prompts: Prompts) -> list[Tensor]:
         """Logits of every decoder layer, (B, 1, h, w) each; the last one is the result.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -38,18 +38,20 @@ class ReferenceFeatures:
     """Encoded references of a batch; independent of the image to segment.
 
     keys, values: (B, R, C, h, w) of the coarsest level; summaries: (B, R, levels, summaries, width).
+    finer_keys, finer_values: those of the second level, or None without `finer_read_out`.
     """
 
     keys: Tensor
     values: Tensor
     summaries: Tensor
+    finer_keys: Tensor | None = None
+    finer_values: Tensor | None = None
 
     @staticmethod
     def concatenate(parts: list[ReferenceFeatures]) -> ReferenceFeatures:
         """Join references that were encoded one by one."""
-        return ReferenceFeatures(
-            *(torch.cat([getattr(p, name) for p in parts], 1) for name in ("keys", "values", "summaries"))
-        )
+        names = [item.name for item in fields(ReferenceFeatures) if getattr(parts[0], item.name) is not None]
+        return ReferenceFeatures(**{n: torch.cat([getattr(part, n) for part in parts], 1) for n in names})
 
 
 @dataclass(frozen=True)
@@ -71,10 +73,12 @@ class ImageFeatures:
 
     query: (B, C, h, w) the coarsest map, compared with references; levels: per decoder level, coarse
     to fine, (B, width, h, w) projected maps with their position code; fine: (B, C, S/2, S/2) or None.
-    summaries: those of the references that `levels[0]` was read out from, or None.
+    finer_query: (B, C, 2h, 2w), compared with references at the second level, or None without
+    `finer_read_out`. summaries: those of the references that `levels` was read out from, or None.
     """
 
     query: Tensor
     levels: tuple[Tensor, ...]
     fine: Tensor | None = None
+    finer_query: Tensor | None = None
     summaries: Tensor | None = None

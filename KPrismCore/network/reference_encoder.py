@@ -7,18 +7,19 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from KPrismCore.network.config import KPrismConfig
-from KPrismCore.network.layers import to_tokens
-from KPrismCore.network.prompts import ReferenceFeatures
+from KPrismCore.network.layers import SilentConv, resize, to_tokens
+from KPrismCore.network.prompts import ImageFeatures, ReferenceFeatures
 
 
-def read_out(query: Tensor, references: ReferenceFeatures) -> Tensor:
-    """Values of the reference pixels that resemble each query pixel: (B, C, h, w) -> (B, C, h, w).
+def read_out(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    """Values (B, R, D, h, w) of the reference pixels that resemble each query pixel, as (B, D, h, w).
 
-    Affinity of reference pixel n and query pixel j: (2 K_n Q_j - |K_n|^2) / sqrt(C), softmax over n.
+    Query (B, C, h, w) and keys (B, R, C, h, w) are features of the image and of the references. Affinity of
+    reference pixel n and query pixel j: (2 K_n Q_j - |K_n|^2) / sqrt(C), softmax over n.
     """
     # a difference of large sums: half precision would lose it
     with torch.autocast(query.device.type, enabled=False):
-        return _read_out(query.float(), references.keys.float(), references.values.float())
+        return _read_out(query.float(), keys.float(), values.float())
 
 
 def _read_out(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
@@ -30,6 +31,36 @@ def _read_out(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     )
     weights = (logits * channels**-0.5).softmax(-1)
     return (weights @ values).transpose(1, 2).reshape(batch, -1, height, width)
+
+
+class FinerReadOut(nn.Module):
+    """What references add to the second level, at twice the resolution of the first; nothing at first. Ours.
+
+    An object of a few pixels is a small share of a cell of the coarsest level, and cannot be found there.
+    """
+
+    def __init__(self, config: KPrismConfig) -> None:
+        super().__init__()
+        coarse, fine = (config.encoder_channels[config.stage_of(stride)] for stride in config.strides[:2])
+        self.key_join = SilentConv(fine, coarse)
+        self.projection = SilentConv(fine, config.width)
+
+    def keys(self, coarse: Tensor, fine: Tensor) -> Tensor:
+        """Maps of the two levels to (B, C, 2h, 2w): what the coarse one is compared by, and what is new."""
+        joined: Tensor = self.key_join(fine)
+        return joined + resize(coarse, fine.shape[-1])
+
+    def forward(self, features: ImageFeatures, references: ReferenceFeatures) -> Tensor:
+        """(B, width, 2h, 2w), to be added to the image's second level.
+
+        Raises:
+            ValueError: image or references come from a network without this part.
+        """
+        query, keys, values = features.finer_query, references.finer_keys, references.finer_values
+        if query is None or keys is None or values is None:
+            raise ValueError("image and references are not of this network")
+        added: Tensor = self.projection(read_out(query, keys, values))
+        return added
 
 
 class ObjectSummarizer(nn.Module):

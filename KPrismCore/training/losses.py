@@ -6,14 +6,13 @@ Source: paper section 3.4; spec section 16 (factor 5 on both terms, one sum over
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import torch
 from monai.losses import DiceLoss
 from torch import Tensor, nn
 from torch.nn import functional
 
-from KPrismCore.network.prompts import ReferenceFeatures
 from KPrismCore.network.reference_encoder import read_out
 
 DICE_FACTOR = 5.0
@@ -81,22 +80,22 @@ class SegmentationLoss:
         return LossTerms(total, dice, entropy, clicks)
 
 
-def matching_loss(query: Tensor, references: ReferenceFeatures, masks: Tensor, target: Tensor) -> Tensor:
+def matching_loss(query: Tensor, keys: Tensor, masks: Tensor, target: Tensor) -> Tensor:
     """5 x Dice + 5 x cross-entropy of the mask that those reference pixels have which resemble each pixel.
 
     Ours, not the paper's: it teaches the image encoder directly which pixels of two images belong together,
-    on which the read-out of references rests. Masks are shares of a cell of the coarsest level.
+    on which the read-out of references rests. Masks are shares of a cell of the level.
 
     Args:
-        query: (B, C, h, w), the image's coarsest map.
-        references: of the same batch.
+        query: (B, C, h, w), what the image is compared by at a level.
+        keys: (B, R, C, h, w), the same of the references.
         masks: (B, R, 1, S, S) of 0 and 1, those of the references.
         target: (B, 1, S, S) of 0 and 1.
     """
     size = query.shape[-2:]
     shares = functional.interpolate(masks.flatten(0, 1), size, mode="area").unflatten(0, masks.shape[:2])
     wanted = functional.interpolate(target, size, mode="area").flatten(1)
-    found = read_out(query, replace(references, values=shares)).flatten(1).clamp(_LEAST, 1 - _LEAST)
+    found = read_out(query, keys, shares).flatten(1).clamp(_LEAST, 1 - _LEAST)
     entropy = -(wanted * found.log() + (1 - wanted) * (1 - found).log()).mean()
     overlap, sizes = (wanted * found).sum(1), wanted.sum(1) + found.sum(1)
     dice = 1 - ((2 * overlap + 1) / (sizes + 1)).mean()

@@ -82,15 +82,17 @@ class StepResult:
 
 @dataclass(frozen=True)
 class Encoded:
-    """What is computed once per batch."""
+    """What is computed once per batch: image, references, and the image's features read out from those."""
 
     features: ImageFeatures
-    references: ReferenceFeatures | None
-    class_index: Tensor | None
+    references: ReferenceFeatures | None = None
+    matched: ImageFeatures | None = None
+    class_index: Tensor | None = None
 
-    def prompts(self, clicks: ClickSet | None, previous: Tensor | None) -> Prompts:
-        """Return the batch's prompts with these clicks and this mask."""
-        return Prompts(self.class_index, clicks, self.references, previous)
+    def decode(self, model: KPrism, clicks: ClickSet | None, previous: Tensor | None) -> list[Tensor]:
+        """Return the outputs for the batch's prompts, these clicks and this mask."""
+        features = self.features if self.matched is None else self.matched
+        return model.decode(features, Prompts(self.class_index, clicks, None, previous))
 
 
 def normalise(images: Tensor) -> Tensor:
@@ -100,12 +102,14 @@ def normalise(images: Tensor) -> Tensor:
 
 def encode(model: KPrism, batch: Batch, device: torch.device) -> Encoded:
     """Encode a batch's images and references."""
-    references = None
+    references, matched = None, None
+    features = model.encode_image(normalise(batch.images.to(device)))
     if batch.reference_images is not None and batch.reference_masks is not None:
         pictures, masks = batch.reference_images.to(device), batch.reference_masks.to(device)
         references = model.encode_references(normalise(pictures), masks)
+        matched = model.with_references(features, references)
     classes = None if batch.class_index is None else batch.class_index.to(device)
-    return Encoded(model.encode_image(normalise(batch.images.to(device))), references, classes)
+    return Encoded(features, references, matched, classes)
 
 
 def train_passes(
@@ -132,7 +136,7 @@ def train_passes(
             robot.look(probability)
         clicks = robot.click_set(device)
         with torch.set_grad_enabled(supervised):
-            outputs = model.decode(encoded.features, encoded.prompts(clicks, probability))
+            outputs = encoded.decode(model, clicks, probability)
         if supervised:
             windows = None if clicks is None else click_windows(clicks.points, clicks.labels, targets)
             factor = settings.later_pass_factor if index > 0 else 1.0
@@ -146,8 +150,11 @@ def _matching(encoded: Encoded, batch: Batch, targets: Tensor, factor: float) ->
     """See `matching_loss`; zero without references."""
     if factor == 0 or encoded.references is None or batch.reference_masks is None:
         return targets.new_zeros(())
-    masks = batch.reference_masks.to(targets)
-    return factor * matching_loss(encoded.features.query, encoded.references, masks, targets)
+    masks, features, shown = batch.reference_masks.to(targets), encoded.features, encoded.references
+    loss = matching_loss(features.query, shown.keys, masks, targets)
+    if features.finer_query is not None and shown.finer_keys is not None:
+        loss = loss + matching_loss(features.finer_query, shown.finer_keys, masks, targets)
+    return factor * loss
 
 
 def dice_scores(probability: Tensor, targets: Tensor) -> list[float]:

@@ -101,14 +101,14 @@ class QuickValidation:
             batch = self._batch(cases, references=True)
             encoded = encode(model, batch, device)
             self._collect(scores["reference"], cases, self._first_pass(model, encoded), batch)
-            self._click(model, Encoded(encoded.features, None, None), batch, cases, scores)
+            self._click(model, Encoded(encoded.features), batch, cases, scores)
         return {
             measure: {group: float(np.mean(values)) for group, values in groups.items()}
             for measure, groups in scores.items()
         }
 
     def _first_pass(self, model: KPrism, encoded: Encoded) -> Tensor:
-        outputs = model.decode(encoded.features, encoded.prompts(None, None))
+        outputs = encoded.decode(model, None, None)
         return upsample(outputs[-1], self._settings.input_size).sigmoid()
 
     def _click(
@@ -125,8 +125,7 @@ class QuickValidation:
         probability: Tensor | None = None
         for count in range(1, max(CLICK_COUNTS) + 1):
             robot.look(probability)
-            prompts = encoded.prompts(robot.click_set(device), probability)
-            outputs = model.decode(encoded.features, prompts)
+            outputs = encoded.decode(model, robot.click_set(device), probability)
             probability = upsample(outputs[-1], self._settings.input_size).sigmoid()
             if count in CLICK_COUNTS:
                 self._collect(scores[f"clicks_{count}"], cases, probability, batch)

@@ -20,7 +20,7 @@ from KPrismCore.network.layers import (
     sine_positions,
 )
 from KPrismCore.network.prompt_encoder import ClickEncoder, Tokens, click_map
-from KPrismCore.network.prompts import ClickSet, ReferenceFeatures
+from KPrismCore.network.prompts import ClickSet
 from KPrismCore.network.reference_encoder import ObjectSummarizer, read_out
 from Testing.Core.tiny import TINY
 
@@ -238,8 +238,7 @@ def test_the_read_out_is_the_softmax_of_squared_distances():
     q = query[0].flatten(1).T
     # the query's own length is the same for every key
     weights = (-(q[:, None] - k).square().sum(-1) / math.sqrt(6)).softmax(-1)
-    references = ReferenceFeatures(keys, values, torch.empty(1, 2, 3, 6, 4))
-    found = read_out(query, references)[0].flatten(1).T
+    found = read_out(query, keys, values)[0].flatten(1).T
     torch.testing.assert_close(found, weights @ v, atol=1e-5, rtol=1e-4)
 
 

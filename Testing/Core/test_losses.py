@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from KPrismCore.network.prompts import ReferenceFeatures
 from KPrismCore.training.losses import SegmentationLoss, click_windows, matching_loss, upsample
 
 GOLDEN = Path(__file__).parents[3] / "shared" / "network" / "golden" / "loss.npz"
@@ -78,11 +77,6 @@ def test_logits_are_enlarged_bilinearly() -> None:
     assert row.tolist() == [0.0, 0.25, 0.75, 1.0]
 
 
-def shown(keys: torch.Tensor) -> ReferenceFeatures:
-    """One reference with these keys (B, C, h, w); the loss looks at nothing else of it."""
-    return ReferenceFeatures(keys[:, None], keys[:, None], torch.zeros(len(keys), 1, 3, 6, 8))
-
-
 def half_keys(strength: float = 20.0) -> torch.Tensor:
     """Keys (1, 2, 4, 4) of two kinds, one in each half of `half_square`."""
     side = torch.zeros(1, 4, 4)
@@ -92,12 +86,12 @@ def half_keys(strength: float = 20.0) -> torch.Tensor:
 
 def test_pixels_that_resemble_the_right_side_of_a_reference_cost_nothing():
     target = half_square()
-    assert matching_loss(half_keys(), shown(half_keys()), target[None], target) < 0.01
+    assert matching_loss(half_keys(), half_keys()[:, None], target[None], target) < 0.01
 
 
 def test_pixels_that_resemble_the_wrong_side_of_a_reference_cost_much():
     target = half_square()
-    assert matching_loss(half_keys().flip(-1), shown(half_keys()), target[None], target) > 40
+    assert matching_loss(half_keys().flip(-1), half_keys()[:, None], target[None], target) > 40
 
 
 def test_matching_that_knows_nothing_costs_as_a_guess_of_one_half():
@@ -105,11 +99,11 @@ def test_matching_that_knows_nothing_costs_as_a_guess_of_one_half():
     same = torch.ones(1, 2, 4, 4)
     # 16 cells: Dice 1 - (2 * 4 + 1) / (8 + 8 + 1), cross-entropy log 2
     expected = 5 * (1 - 9 / 17) + 5 * np.log(2)
-    assert matching_loss(same, shown(same), target[None], target).item() == pytest.approx(expected)
+    assert matching_loss(same, same[:, None], target[None], target).item() == pytest.approx(expected)
 
 
 def test_matching_teaches_image_and_reference():
     query, keys = half_keys(1.0).flip(-1).requires_grad_(), half_keys(1.0).requires_grad_()
-    matching_loss(query, shown(keys), half_square()[None], half_square()).backward()
+    matching_loss(query, keys[:, None], half_square()[None], half_square()).backward()
     assert query.grad.abs().max() > 0
     assert keys.grad.abs().max() > 0

@@ -42,6 +42,7 @@ TINY = replace(
     fine_head_blocks=2,
     trunk="",
     reference_joins=False,
+    finer_read_out=False,
     click_hidden=16,
 )
 SIDE = 16
