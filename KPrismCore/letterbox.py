@@ -19,6 +19,7 @@ from KPrismCore.errors import ImageContentError
 from KPrismCore.preprocess import DEFAULT_PREPROCESSING, Preprocessing, normalise
 
 Rounding = Literal["truncate", "round"]
+_ROUNDING_ERROR = 1e-6  # pixels
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,9 @@ class Letterbox:
     def _scaled(self, length: int, spacing: float) -> int:
         scale = self.size / max(self.height * self.spacing[0], self.width * self.spacing[1])
         exact = length * spacing * scale
-        whole = round(exact) if self.rounding == "round" else int(exact)
+        # a hair below a whole number is that number: the same image has 255 or 256 rows otherwise, as its
+        # spacing was computed
+        whole = round(exact) if self.rounding == "round" else int(exact + _ROUNDING_ERROR)
         return min(max(whole, 1), self.size)
 
     def _pad(self, inner: Tensor) -> Tensor:

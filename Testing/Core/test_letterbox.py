@@ -217,3 +217,18 @@ def test_maps_come_back_as_with_the_authors(golden: dict[str, np.ndarray], case:
     box = Letterbox(*image.shape[:2], 512)
     restored = box.restore(_grey(box, image)[:1] / 255)[0]
     assert restored[::8, ::8].numpy() == pytest.approx(golden[f"s{case}_restore_s8"], abs=1e-6)
+
+
+@pytest.mark.parametrize("side", [49, 98, 128, 253, 392, 512])
+def test_a_square_image_fills_the_square_whatever_its_side(side):
+    box = Letterbox(side, side, 256)
+    assert (box.new_height, box.new_width, box.top, box.left) == (256, 256, 0, 0)
+
+
+@pytest.mark.parametrize("spacing", [3.04687595, 0.9765625, 0.7, 1 / 3])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_spacing_that_differs_in_its_last_digit_changes_nothing(spacing, axis):
+    noisy = [spacing, spacing]
+    noisy[axis] = float(np.nextafter(spacing, 10))
+    box = Letterbox(128, 128, 256, tuple(noisy))
+    assert (box.new_height, box.new_width) == (256, 256)

@@ -12,6 +12,10 @@ import slicer
 from SlicerHost.reader import IMAGE, sampleFile
 from SlicerHost.xserver import onDisplay
 
+from KPrismCore import Predictor, load_model
+from KPrismCore.commands.demo import sample
+from KPrismCore.session import AnnotationSession
+
 LUNGS = ("right lung", "left lung")
 SPINE = "thoracic vertebral column"
 LUNG_SLICE = (60, 60, 17)  # IJK: both lungs and the spine
@@ -50,6 +54,16 @@ def only_slice(index):
     return np.s_[index : index + 1]
 
 
+def core_mask(name, index):
+    """What the supplied model says of a class on an axial slice, without the window; bool KJI."""
+    volume, _truth = sample()
+    session = AnnotationSession(Predictor(load_model("kprism-small", "cpu")), volume)
+    session.new_segment(class_name=name)
+    session.predict_slice(session.plane(index))
+    assert session.mask().any()
+    return session.mask()
+
+
 @onDisplay
 def test_a_class_typed_into_the_list_segments_the_slice_in_view(reader):
     reader.chooseClass("lungs")
@@ -58,8 +72,8 @@ def test_a_class_typed_into_the_list_segments_the_slice_in_view(reader):
     mask, here = mask_of(reader), only_slice(LUNG_SLICE[2])
     reader.photograph("window_class.png")
 
-    # the supplied model knows lungs on CT from a single patient; what is tested is the way to the mask
-    assert dice(mask[here], reader.truth(*LUNGS)[here]) > 0.4
+    # how good the model is on this CT is not this test's question: the window shows what the model says
+    assert dice(mask[here], core_mask("lungs", LUNG_SLICE[2])[here]) > 0.99
     assert mask[here].sum() == mask.sum()
     assert reader.ui.segmentSelector.currentText == "lungs"
     assert reader.ui.resultText.text.startswith(f"Prediction \u00b7 +{mask.sum()} \u22120 pixels")
