@@ -2,9 +2,9 @@
 
 Weights of equal name and shape are taken. The query embeddings go by the class's name, so another class
 table keeps what was learnt of common classes. Residual blocks that only the new network has begin as the
-identity, so that it computes at first what the old one did; a trunk and joins of references begin with
-zeros, to the same end. Further rounds of decoder layers begin as copies of the round before, without what
-that one hands over.
+identity, so that it computes at first what the old one did; a trunk, joins of references and
+their finer read-out begin with zeros, to the same end. Further rounds of decoder layers begin as copies of
+the round before, without what that one hands over.
 """
 
 from __future__ import annotations
