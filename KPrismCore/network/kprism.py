@@ -121,7 +121,7 @@ class KPrism(nn.Module):
         return ReferenceFeatures(*(x.unflatten(0, (batch, count)) for x in found))
 
     def with_references(self, features: ImageFeatures, references: ReferenceFeatures) -> ImageFeatures:
-        """Features read out from the references, at the coarsest level (spec section 6) and perhaps the second."""
+        """Features read out from the references at the coarsest level, spec section 6, or at two."""
         coarse, *others = features.levels
         coarse = self._project(0, read_out(features.query, references.keys, references.values))
         if self.finer_read_out is not None:
