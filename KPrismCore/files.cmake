@@ -125,6 +125,7 @@ set(KPRISM_CORE_SCRIPTS
   KPrismCore/training/board.py
   KPrismCore/training/changes.py
   KPrismCore/training/checks.py
+  KPrismCore/training/chest_lungs.py
   KPrismCore/training/class_tables.py
   KPrismCore/training/configuration.py
   KPrismCore/training/data.py

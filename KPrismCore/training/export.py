@@ -20,6 +20,7 @@ from KPrismCore.network.config import KPrismConfig
 from KPrismCore.network.kprism import KPrism
 from KPrismCore.preprocess import Preprocessing
 from KPrismCore.training.batches import BatchStream
+from KPrismCore.training.chest_lungs import with_chest_lungs
 from KPrismCore.training.class_tables import class_file, run_catalogue
 from KPrismCore.training.configuration import from_plain
 from KPrismCore.training.data import TaskSampler, read_classes
@@ -115,7 +116,8 @@ def recalibrated(
     settings = from_plain(load_state(run / STATE_NAME)["settings"])
     table = class_file(settings.classes, run)
     classes = read_classes(table) if table else {}
-    training, _ = training_parts(sets, settings.all_subjects)
+    parts, _ = training_parts(sets, settings.all_subjects)
+    training = with_chest_lungs(parts, settings.lungs_from)
     stream = BatchStream(TaskSampler(training, classes, settings), settings)
     network: KPrism = checkpoint.build()
     # batches after the run's last one: no batch of the training is met again

@@ -25,6 +25,7 @@ from KPrismCore.network.kprism import KPrism
 from KPrismCore.training.batches import BatchStream, Share
 from KPrismCore.training.board import Board
 from KPrismCore.training.checks import check_network, check_share
+from KPrismCore.training.chest_lungs import with_chest_lungs
 from KPrismCore.training.class_tables import run_catalogue
 from KPrismCore.training.data import Batch, Classes, TaskSampler
 from KPrismCore.training.export import state_checkpoint
@@ -71,7 +72,8 @@ class Trainer:
         folder: Path,
         fabric: Fabric | None = None,
     ) -> None:
-        training, validation = training_parts(sets, settings.all_subjects)
+        parts, validation = training_parts(sets, settings.all_subjects)
+        training = with_chest_lungs(parts, settings.lungs_from)
         self._saw_all = settings.all_subjects
         images = sum(len(part.samples) for part in training if settings.set_factor(part.name) > 0)
         self.settings = settings = with_length(settings, images)

@@ -36,6 +36,7 @@ class TrainingSettings:
     `trunk_rate_factor` times the rate, by AdamW with either optimiser, and not at all at 0.
     `matching_loss_factor` weighs how well the object is found by resemblance to the references alone; see
     `losses.matching_loss`.
+    `lungs_from` names sets of chest CTs whose lungs a rule marks, as a further set; see `chest_lungs`.
     `augmentation` multiplies the probability of every random change of an image but mirroring; see `Changes`.
     Source of the paper's values: paper section 4.1; spec sections 16 and 19.
     """
@@ -81,6 +82,7 @@ class TrainingSettings:
     size_power: float = 0.5
     set_size_bounds: tuple[int, int] = (25, 500)
     class_size_bounds: tuple[int, int] = (25, 500)
+    lungs_from: tuple[str, ...] = ()
     augmentation: float = 1.0
     classes: str = ""
     precision: str = "float32"
