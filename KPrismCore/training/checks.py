@@ -8,7 +8,7 @@ from KPrismCore.training.settings import MODES, OPTIMIZERS, PRECISIONS, Training
 
 SHARES = (
     "silent_probability", "noisy_click_probability", "synthetic_probability", "component_probability",
-    "union_probability", "crop_probability", "deformed_share",
+    "union_probability", "crop_probability", "deformed_share", "click_first_probability",
 )  # fmt: skip
 
 

@@ -22,6 +22,8 @@ from KPrismCore.training.losses import SegmentationLoss, click_windows, matching
 from KPrismCore.training.settings import TrainingSettings
 
 MEAN, DEVIATION = 0.26, 0.30
+# probability that the first pass has a click already, in the modes where no setting decides
+CLICK_FIRST = {"clicks": 1.0, "combined": 0.5}
 _ROBOT = 1
 
 
@@ -127,7 +129,7 @@ def train_passes(
         settings.noisy_click_probability,
     )
     encoded = encode(model, batch, device)
-    click_at_once = batch.mode == "clicks" or (batch.mode == "combined" and bool(rng.random() < 0.5))
+    click_at_once = rng.random() < CLICK_FIRST.get(batch.mode, settings.click_first_probability)
     probability: Tensor | None = None
     total = _matching(encoded, batch, targets, settings.matching_loss_factor)
     for index in range(batch.silent_rounds + batch.passes):

@@ -29,6 +29,8 @@ class TrainingSettings:
     reduced to the network's size. With `crop_probability` in click mode it is cut out around its target
     instead, with an edge between the two shares `crop_sides` of the image (0: the network's size).
     `deformed_share` of the synthetic tasks are bent label maps of real images; the others are made up.
+    With `click_first_probability` a task with a class or references has a click from its first pass on; one
+    with both, half of the time.
     With `all_subjects` the validation subjects are trained on too, in a last run whose recipe is known to be
     good: no figure can be measured on them afterwards.
     A network with a trunk begins with the `trunk_weights`, a file or the name of a Python package with one
@@ -70,6 +72,7 @@ class TrainingSettings:
     reference_probabilities: tuple[float, ...] = (0.6, 0.25, 0.15)
     pass_probabilities: tuple[float, ...] = (0.2, 0.4, 0.4)
     silent_probability: float = 0.2
+    click_first_probability: float = 0.0
     later_pass_factor: float = 0.8
     noisy_click_probability: float = 0.3
     click_loss_factor: float = 0.5
