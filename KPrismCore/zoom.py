@@ -36,7 +36,7 @@ class Zoom:
     least: float = 0.3
     least_pixels: int = 96
     most: float = 0.8
-    alone: int = 2
+    alone: int = 1
     sure: float = 0.85
 
     def __post_init__(self) -> None:

@@ -32,7 +32,7 @@ CLICKS = [Click(60, 50), Click(80, 64, positive=False)]
 
 @pytest.fixture
 def model() -> Model:
-    return tiny_model(Zoom(margin=2.0, least=0.2, least_pixels=16))
+    return tiny_model(Zoom(margin=2.0, least=0.2, least_pixels=16, alone=2))
 
 
 @pytest.fixture
