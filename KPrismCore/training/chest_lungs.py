@@ -12,15 +12,20 @@ from collections.abc import Collection, Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from skimage.filters import threshold_otsu
 
 from KPrismCore.training.packs import ImageSet, Pixels, Sample
 
 NAME, LABEL, MODALITY = "chest_lungs", "lungs", "CT chest"
 # grey of air (-1000 HU) and of soft tissue (40 HU) in the window CT-Lung, -1350 to 150 HU
 _LUNG_WINDOW_AIR, _LUNG_WINDOW_TISSUE = 0.23, 0.93
+# radii are those for images of so many pixels
 _EDGE = 256
+# of the way from air to tissue: what is denser is no lung, and what is less dense, smoothed, is air
 _TISSUE_SHARE, _AIR_SHARE = 0.55, 0.09
+# share of a dark region in the air around the body from which on the region is that air
 _MOSTLY_OUTSIDE = 0.2
+# pixels over those of the body: of one lung or part of it, and of both; pixels of one side over the other's
 _LEAST_PART, _LEAST_BOTH, _LEAST_BALANCE = 0.02, 0.2, 0.25
 
 Bools = NDArray[np.bool_]
@@ -86,14 +91,9 @@ def _samples(image_set: ImageSet) -> Iterator[Sample]:
 def _levels(image: Pixels) -> tuple[float, float] | None:
     """The greys of air and of soft tissue, by Otsu's threshold; None for an image of one grey."""
     smooth = ndimage.median_filter(image, 3)
-    share = np.bincount(smooth.ravel(), minlength=256) / smooth.size
-    below, mean = np.cumsum(share), np.cumsum(share * np.arange(256))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        between = (mean[-1] * below - mean) ** 2 / (below * (1 - below))
-    between = np.where(np.isfinite(between), between, 0)
-    if not between.any():
+    if smooth.min() == smooth.max():
         return None
-    dark = smooth <= int(np.argmax(between))
+    dark = smooth <= threshold_otsu(smooth)
     return float(np.percentile(smooth[dark], 10)), float(np.median(smooth[~dark]))
 
 
@@ -102,11 +102,10 @@ def _inside(image: Pixels, dense: Bools, body: Bools, air: float, scale: float) 
     low = ~body & (ndimage.gaussian_filter(image.astype(np.float32), 2 * scale) < air)
     around = ndimage.binary_dilation(_touching(low, sides=True), _disk(5 * scale)) & ~body
     dark = ~body & ~dense
-    regions, count = ndimage.label(dark & ~_touching(dark & ~around, sides=False))
-    sizes = np.bincount(regions.ravel(), minlength=count + 1)
-    outside = np.bincount(regions[around], minlength=count + 1)
+    regions, sizes = _regions(dark & ~_touching(dark & ~around, sides=False))
+    outside = np.bincount(regions[around], minlength=len(sizes))
     wanted = np.nonzero((sizes >= 0.75 * _LEAST_PART * body.sum()) & (outside < _MOSTLY_OUTSIDE * sizes))[0]
-    return np.asarray(ndimage.binary_opening(np.isin(regions, wanted[wanted > 0]), _disk(2 * scale)))
+    return np.asarray(ndimage.binary_opening(np.isin(regions, wanted), _disk(2 * scale)))
 
 
 def _touching(mask: Bools, *, sides: bool) -> Bools:
@@ -118,17 +117,21 @@ def _touching(mask: Bools, *, sides: bool) -> Bools:
 
 
 def _parts(mask: Bools, least: float) -> Bools:
-    regions, count = ndimage.label(mask)
-    sizes = np.bincount(regions.ravel(), minlength=count + 1)
-    sizes[0] = 0
+    regions, sizes = _regions(mask)
     return np.isin(regions, np.nonzero(sizes >= max(least, 1))[0])
 
 
 def _largest(mask: Bools) -> Bools:
+    regions, sizes = _regions(mask)
+    return np.asarray(regions == sizes.argmax()) & mask
+
+
+def _regions(mask: Bools) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """The number of each pixel's region, and the pixels of every region; 0 is the ground, with none."""
     regions, count = ndimage.label(mask)
     sizes = np.bincount(regions.ravel(), minlength=count + 1)
     sizes[0] = 0
-    return np.asarray(regions == sizes.argmax()) & mask
+    return regions, sizes
 
 
 def _are_both(lungs: Bools, body: Bools) -> bool:

@@ -7,7 +7,7 @@ targets from the labels present; references show the same label in other subject
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +17,9 @@ from scipy import ndimage
 from torch import Tensor
 
 from KPrismCore.errors import TrainingDataError
+from KPrismCore.training.chest_lungs import with_chest_lungs
 from KPrismCore.training.drawings import deformed, made_up
-from KPrismCore.training.packs import MIN_TARGET_PIXELS, ImageSet, Pixels, Sample
+from KPrismCore.training.packs import MIN_TARGET_PIXELS, ImageSet, Pixels, Sample, training_parts
 from KPrismCore.training.settings import TrainingSettings
 
 Classes = Mapping[int, Mapping[str, Sequence[str]]]
@@ -65,6 +66,14 @@ class Batch:
     passes: int
     silent_rounds: int
     first: int = 0
+
+
+def recipe_parts(
+    sets: Iterable[ImageSet], settings: TrainingSettings
+) -> tuple[list[ImageSet], list[ImageSet]]:
+    """What a recipe trains on, with the lungs that a rule marks, and what it validates on."""
+    training, validation = training_parts(sets, settings.all_subjects)
+    return with_chest_lungs(training, settings.lungs_from), validation
 
 
 def read_classes(path: Path) -> dict[int, dict[str, list[str]]]:

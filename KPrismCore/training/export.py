@@ -20,11 +20,10 @@ from KPrismCore.network.config import KPrismConfig
 from KPrismCore.network.kprism import KPrism
 from KPrismCore.preprocess import Preprocessing
 from KPrismCore.training.batches import BatchStream
-from KPrismCore.training.chest_lungs import with_chest_lungs
 from KPrismCore.training.class_tables import class_file, run_catalogue
 from KPrismCore.training.configuration import from_plain
-from KPrismCore.training.data import TaskSampler, read_classes
-from KPrismCore.training.packs import ImageSet, training_parts
+from KPrismCore.training.data import TaskSampler, read_classes, recipe_parts
+from KPrismCore.training.packs import ImageSet
 from KPrismCore.training.recalibrate import BATCHES, recalibrate
 from KPrismCore.training.runlog import MEAN_GROUP
 from KPrismCore.training.settings import TrainingSettings
@@ -116,8 +115,7 @@ def recalibrated(
     settings = from_plain(load_state(run / STATE_NAME)["settings"])
     table = class_file(settings.classes, run)
     classes = read_classes(table) if table else {}
-    parts, _ = training_parts(sets, settings.all_subjects)
-    training = with_chest_lungs(parts, settings.lungs_from)
+    training, _ = recipe_parts(sets, settings)
     stream = BatchStream(TaskSampler(training, classes, settings), settings)
     network: KPrism = checkpoint.build()
     # batches after the run's last one: no batch of the training is met again

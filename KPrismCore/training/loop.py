@@ -25,12 +25,11 @@ from KPrismCore.network.kprism import KPrism
 from KPrismCore.training.batches import BatchStream, Share
 from KPrismCore.training.board import Board
 from KPrismCore.training.checks import check_network, check_share
-from KPrismCore.training.chest_lungs import with_chest_lungs
 from KPrismCore.training.class_tables import run_catalogue
-from KPrismCore.training.data import Batch, Classes, TaskSampler
+from KPrismCore.training.data import Batch, Classes, TaskSampler, recipe_parts
 from KPrismCore.training.export import state_checkpoint
 from KPrismCore.training.learner import Learner
-from KPrismCore.training.packs import ImageSet, training_parts
+from KPrismCore.training.packs import ImageSet
 from KPrismCore.training.pretrained import has_trunk, load_trunk
 from KPrismCore.training.processes import any_of, facts, make_fabric
 from KPrismCore.training.progress import ProgressLines
@@ -72,8 +71,7 @@ class Trainer:
         folder: Path,
         fabric: Fabric | None = None,
     ) -> None:
-        parts, validation = training_parts(sets, settings.all_subjects)
-        training = with_chest_lungs(parts, settings.lungs_from)
+        training, validation = recipe_parts(sets, settings)
         self._saw_all = settings.all_subjects
         images = sum(len(part.samples) for part in training if settings.set_factor(part.name) > 0)
         self.settings = settings = with_length(settings, images)
