@@ -16,11 +16,14 @@ from monai.transforms import (
     Compose,
     RandAdjustContrastd,
     RandAffined,
+    RandBiasFieldd,
     RandGaussianNoised,
     RandGaussianSmoothd,
     RandGridDistortiond,
+    RandHistogramShiftd,
     RandScaleIntensityd,
     RandShiftIntensityd,
+    RandSimulateLowResolutiond,
 )
 from numpy.typing import NDArray
 from PIL import Image
@@ -96,6 +99,18 @@ class Augmenter:
                     "image", prob=often(to.blur), sigma_x=to.blur_range, sigma_y=to.blur_range
                 ),
                 RandGaussianNoised("image", prob=often(to.noise), std=to.noise_deviation),
+                RandScaleIntensityd("image", prob=often(to.tint), factors=to.tint_limit, channel_wise=True),
+                RandShiftIntensityd(
+                    "image", prob=often(to.tint), offsets=to.tint_limit / 2, channel_wise=True
+                ),
+                RandHistogramShiftd("image", prob=often(to.curve), num_control_points=to.curve_points),
+                RandBiasFieldd(
+                    "image", prob=often(to.field), coeff_range=(-to.field_limit, to.field_limit)
+                ),
+                RandSimulateLowResolutiond(
+                    "image", prob=often(to.coarse), zoom_range=to.coarse_range, downsample_mode="area",
+                    upsample_mode="bilinear",
+                ),
             ]
         )  # fmt: skip
 

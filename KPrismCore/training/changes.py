@@ -11,7 +11,10 @@ class Changes:
 
     Shifts are fractions of the image's edge, rotations degrees, intensities fractions of the range [0, 1],
     blur (standard deviation) pixels; noise has a deviation from 0 to the given one. Ranges are (least,
-    greatest). In class mode, where left and right have a meaning, images are mirrored only with
+    greatest). `tint` scales and shifts each colour on its own, `curve` redraws the scale of intensities (it
+    keeps rising) through `curve_points`, `field` brightens smoothly over the image as MR coils do (exp of a
+    polynomial whose coefficients go up to `field_limit`), `coarse` takes the image down to that share of its
+    pixels per edge and back; none of the four is the paper's. In class mode, where left and right have a meaning, images are mirrored only with
     `class_flips`, and rotated by at most `class_rotation`.
     The paper names the kinds of changes (section 4.1), the authors' code their values (spec section 14).
     """
@@ -37,11 +40,20 @@ class Changes:
     blur_range: tuple[float, float] = (0.4, 1.4)
     noise: float = 0.2
     noise_deviation: float = 0.05
+    tint: float = 0.0
+    tint_limit: float = 0.25
+    curve: float = 0.0
+    curve_points: tuple[int, int] = (3, 6)
+    field: float = 0.0
+    field_limit: float = 0.2
+    coarse: float = 0.0
+    coarse_range: tuple[float, float] = (0.3, 0.8)
 
     @property
     def probabilities(self) -> dict[str, float]:
         """How often each change happens, by its field."""
         names = (
             "flip", "inversion", "affine", "distortion", "gamma", "contrast", "brightness", "blur", "noise",
+            "tint", "curve", "field", "coarse",
         )  # fmt: skip
         return {name: getattr(self, name) for name in names}
