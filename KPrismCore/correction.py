@@ -2,7 +2,8 @@
 
 The network answers for a whole image, and now and then a click on a small error costs a large piece
 elsewhere. Of a mask the network was sure of, only those changed regions are taken over that a click is in;
-interactive methods call it progressive merge (Chen et al. 2022, FocalClick). Pixels are (rows, columns).
+interactive methods call it progressive merge (Chen et al. 2022, FocalClick). A region ends half-way to a
+click of the other kind: two clicks side by side are about the edge between them. Pixels are (rows, columns).
 """
 
 from __future__ import annotations
@@ -27,8 +28,11 @@ def corrected(before: Mask, after: Mask, clicks: Sequence[Click]) -> Mask:
             take them away; neighbours at a corner belong together.
 
     Returns:
-        (H, W); all of the mask after where the newest click is in no region: nothing says what it is about.
+        (H, W); all that changed nearer to clicks of its kind where the newest click is in no region: nothing
+        says what it is about.
     """
+    if len({click.positive for click in clicks}) == 2:
+        after = _nearer_to_their_kind(before, after, clicks)
     mask = before.copy()
     met = False
     for positive in (True, False):
@@ -36,6 +40,23 @@ def corrected(before: Mask, after: Mask, clicks: Sequence[Click]) -> Mask:
         mask[region] = positive
         met = met or (clicks[-1].positive == positive and bool(region[_pixel(clicks[-1], mask.shape)]))
     return mask if met else after
+
+
+def _nearer_to_their_kind(before: Mask, after: Mask, clicks: Sequence[Click]) -> Mask:
+    """The mask after (H, W), without changes that are nearer to a click of the other kind."""
+    rows, columns = np.nonzero(before != after)
+    added = after[rows, columns]
+    nearest = {
+        kind: np.min(
+            [np.hypot(rows - click.y, columns - click.x) for click in clicks if click.positive == kind],
+            axis=0,
+        )
+        for kind in (True, False)
+    }  # fmt: skip
+    against = np.where(added, nearest[True] > nearest[False], nearest[False] > nearest[True])
+    mask = after.copy()
+    mask[rows[against], columns[against]] = ~added[against]
+    return mask
 
 
 def _regions(changed: Mask, clicks: Sequence[Click], positive: bool) -> Mask:

@@ -6,6 +6,7 @@ each image on its own. Source: paper section 4.1; spec section 14.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,7 @@ from monai.transforms import (
     RandScaleIntensityd,
     RandShiftIntensityd,
     RandSimulateLowResolutiond,
+    Transform,
 )
 from numpy.typing import NDArray
 from PIL import Image
@@ -76,43 +78,10 @@ class Augmenter:
     def __init__(self, size: int, changes: Changes | None = None, strength: float = 1.0) -> None:
         # plain tensors: metadata doubles the time and is not used here
         set_track_meta(False)
+        # a picture of one grey has no curve to redraw, and stays as it is
+        warnings.filterwarnings("ignore", message="The image's intensity is a single value")
         to = changes or Changes()
-
-        def often(probability: float) -> float:
-            return min(1.0, strength * probability)
-
-        self._transforms = Compose(
-            [
-                RandAffined(
-                    _KEYS, prob=often(to.affine), rotate_range=np.deg2rad(to.rotation),
-                    translate_range=to.shift * size, scale_range=to.scale, shear_range=to.shear, mode=_MODES,
-                    padding_mode="zeros", spatial_size=(size, size), cache_grid=True,
-                ),
-                RandGridDistortiond(
-                    _KEYS, prob=often(to.distortion), distort_limit=to.distortion_limit, mode=_MODES,
-                    padding_mode="zeros",
-                ),
-                RandAdjustContrastd("image", prob=often(to.gamma), gamma=to.gamma_range),
-                RandScaleIntensityd("image", prob=often(to.contrast), factors=to.contrast_limit),
-                RandShiftIntensityd("image", prob=often(to.brightness), offsets=to.brightness_limit),
-                RandGaussianSmoothd(
-                    "image", prob=often(to.blur), sigma_x=to.blur_range, sigma_y=to.blur_range
-                ),
-                RandGaussianNoised("image", prob=often(to.noise), std=to.noise_deviation),
-                RandScaleIntensityd("image", prob=often(to.tint), factors=to.tint_limit, channel_wise=True),
-                RandShiftIntensityd(
-                    "image", prob=often(to.tint), offsets=to.tint_limit / 2, channel_wise=True
-                ),
-                RandHistogramShiftd("image", prob=often(to.curve), num_control_points=to.curve_points),
-                RandBiasFieldd(
-                    "image", prob=often(to.field), coeff_range=(-to.field_limit, to.field_limit)
-                ),
-                RandSimulateLowResolutiond(
-                    "image", prob=often(to.coarse), zoom_range=to.coarse_range, downsample_mode="area",
-                    upsample_mode="bilinear",
-                ),
-            ]
-        )  # fmt: skip
+        self._transforms = Compose([*_of_place(to, size, strength), *_of_appearance(to, strength)])
 
     def __call__(
         self, image: NDArray[Any], mask: NDArray[Any], style: Style, rng: np.random.Generator
@@ -133,6 +102,44 @@ class Augmenter:
         if changed["mask"].sum() >= min(MIN_MASK_PIXELS, int(target.sum())):
             picture, target = changed["image"], changed["mask"]
         return picture.clamp(0.0, 1.0).expand(3, -1, -1), target
+
+
+def _of_place(to: Changes, size: int, strength: float) -> list[Transform]:
+    """What moves image and mask together."""
+    return [
+        RandAffined(
+            _KEYS, prob=min(1.0, strength * to.affine), rotate_range=np.deg2rad(to.rotation),
+            translate_range=to.shift * size, scale_range=to.scale, shear_range=to.shear, mode=_MODES,
+            padding_mode="zeros", spatial_size=(size, size), cache_grid=True,
+        ),
+        RandGridDistortiond(
+            _KEYS, prob=min(1.0, strength * to.distortion), distort_limit=to.distortion_limit, mode=_MODES,
+            padding_mode="zeros",
+        ),
+    ]  # fmt: skip
+
+
+def _of_appearance(to: Changes, strength: float) -> list[Transform]:
+    """What changes the image alone."""
+
+    def often(probability: float) -> float:
+        return min(1.0, strength * probability)
+
+    return [
+        RandAdjustContrastd("image", prob=often(to.gamma), gamma=to.gamma_range),
+        RandScaleIntensityd("image", prob=often(to.contrast), factors=to.contrast_limit),
+        RandShiftIntensityd("image", prob=often(to.brightness), offsets=to.brightness_limit),
+        RandGaussianSmoothd("image", prob=often(to.blur), sigma_x=to.blur_range, sigma_y=to.blur_range),
+        RandGaussianNoised("image", prob=often(to.noise), std=to.noise_deviation),
+        RandScaleIntensityd("image", prob=often(to.tint), factors=to.tint_limit, channel_wise=True),
+        RandShiftIntensityd("image", prob=often(to.tint), offsets=to.tint_limit / 2, channel_wise=True),
+        RandHistogramShiftd("image", prob=often(to.curve), num_control_points=to.curve_points),
+        RandBiasFieldd("image", prob=often(to.field), coeff_range=(-to.field_limit, to.field_limit)),
+        RandSimulateLowResolutiond(
+            "image", prob=often(to.coarse), zoom_range=to.coarse_range, downsample_mode="area",
+            upsample_mode="bilinear",
+        ),
+    ]  # fmt: skip
 
 
 def to_tensors(image: NDArray[Any], mask: NDArray[Any], style: Style) -> tuple[Tensor, Tensor]:

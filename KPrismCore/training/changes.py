@@ -11,11 +11,14 @@ class Changes:
 
     Shifts are fractions of the image's edge, rotations degrees, intensities fractions of the range [0, 1],
     blur (standard deviation) pixels; noise has a deviation from 0 to the given one. Ranges are (least,
-    greatest). `tint` scales and shifts each colour on its own, `curve` redraws the scale of intensities (it
-    keeps rising) through `curve_points`, `field` brightens smoothly over the image as MR coils do (exp of a
-    polynomial whose coefficients go up to `field_limit`), `coarse` takes the image down to that share of its
-    pixels per edge and back; none of the four is the paper's. In class mode, where left and right have a meaning, images are mirrored only with
+    greatest). In class mode, where left and right have a meaning, images are mirrored only with
     `class_flips`, and rotated by at most `class_rotation`.
+
+    `tint` scales and shifts each colour on its own. `curve` redraws the scale of intensities, still rising,
+    through `curve_points` points. `field` brightens smoothly over the image, as MR coils do: by exp of a
+    polynomial whose coefficients go up to `field_limit`. `coarse` takes the image down to `coarse_range` of
+    its edge and back. These four are neither the paper's nor the authors'.
+
     The paper names the kinds of changes (section 4.1), the authors' code their values (spec section 14).
     """
 

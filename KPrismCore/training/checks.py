@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from KPrismCore.errors import InputFileError, TrainingDataError
 from KPrismCore.network.config import KPrismConfig
+from KPrismCore.training.changes import Changes
 from KPrismCore.training.settings import MODES, OPTIMIZERS, PRECISIONS, TrainingSettings
 
 SHARES = (
@@ -17,6 +18,7 @@ def check_settings(settings: TrainingSettings) -> None:
     _check_probabilities(settings)
     _check_counts(settings)
     _check_ranges(settings)
+    _check_changes(settings.changes)
     if settings.trunk_rate_factor < 0:
         raise ValueError("trunk_rate_factor must not be negative")
     if settings.optimizer not in OPTIMIZERS:
@@ -103,10 +105,6 @@ def _check_ranges(settings: TrainingSettings) -> None:
     sides = settings.crop_sides
     if len(sides) != 2 or not (0 < sides[0] <= sides[1] <= 1 or sides == (0.0, 0.0)):
         raise ValueError("crop_sides are two shares of the image, the smaller first, or two zeros")
-    changes = settings.changes
-    for limits in (changes.scale, changes.gamma_range, changes.blur_range):
-        if len(limits) != 2 or limits[0] > limits[1]:
-            raise ValueError("a range in [changes] is two numbers, the smaller first")
     if not 0 <= settings.augmentation <= 2 or not 0 <= settings.size_power <= 1:
         raise ValueError("augmentation is between 0 and 2, size_power between 0 and 1")
     if not 0 <= settings.ema_decay < 1 or settings.clip_norm <= 0:
@@ -116,3 +114,15 @@ def _check_ranges(settings: TrainingSettings) -> None:
         raise ValueError("factors of the loss are not negative")
     if any(factor < 0 for factor in settings.sets.values()):
         raise ValueError("a factor in [sets] is not negative")
+
+
+def _check_changes(changes: Changes) -> None:
+    for limits in (
+        changes.scale, changes.gamma_range, changes.blur_range, changes.curve_points, changes.coarse_range,
+    ):  # fmt: skip
+        if len(limits) != 2 or limits[0] > limits[1]:
+            raise ValueError("a range in [changes] is two numbers, the smaller first")
+    if changes.curve_points[0] < 3 or not all(isinstance(count, int) for count in changes.curve_points):
+        raise ValueError("curve_points are whole numbers from 3 on")
+    if not 0 < changes.coarse_range[0] <= changes.coarse_range[1] <= 1:
+        raise ValueError("coarse_range are shares of the image's edge")

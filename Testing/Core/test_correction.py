@@ -54,7 +54,27 @@ def test_a_click_that_is_in_no_change_of_its_kind_takes_the_whole_answer(click):
 
 
 def test_an_older_click_in_a_change_does_not_speak_for_the_newest():
-    np.testing.assert_array_equal(corrected(BEFORE, AFTER, [HOLE, Click(20, 20)]), AFTER)
+    np.testing.assert_array_equal(corrected(BEFORE, AFTER, [NEW, Click(20, 20)]), AFTER)
+
+
+def test_a_change_ends_half_way_to_a_click_of_the_other_kind():
+    clicks = [Click(20, 27), Click(14, 27, positive=False)]
+    after = BEFORE & ~boxes((25, 30, 5, 30))
+    np.testing.assert_array_equal(corrected(BEFORE, after, clicks), BEFORE & ~boxes((25, 30, 5, 18)))
+
+
+@pytest.mark.parametrize("positive", [False, True])
+def test_a_change_half_way_between_two_clicks_is_made(positive):
+    before = boxes() if positive else boxes((0, 1, 0, 11))
+    clicks = [Click(10, 0, not positive), Click(0, 0, positive)]
+    wanted = boxes((0, 1, 0, 6)) if positive else boxes((0, 1, 6, 11))
+    np.testing.assert_array_equal(corrected(before, boxes((0, 1, 0, 11)) & ~before, clicks), wanted)
+
+
+def test_the_whole_answer_ends_half_way_to_a_click_of_the_other_kind_too():
+    clicks = [Click(0, 20), Click(59, 20, positive=False)]
+    after = boxes((0, 40, 25, 60))
+    np.testing.assert_array_equal(corrected(boxes(), after, clicks), after & boxes((0, 40, 0, 30)))
 
 
 def test_pixels_that_touch_at_a_corner_are_one_region():
