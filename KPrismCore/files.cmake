@@ -93,6 +93,7 @@ set(KPRISM_CORE_SCRIPTS
   KPrismCore/network/kprism.py
   KPrismCore/network/layers.py
   KPrismCore/network/moe.py
+  KPrismCore/network/products.py
   KPrismCore/network/prompt_encoder.py
   KPrismCore/network/prompts.py
   KPrismCore/network/recipe.py

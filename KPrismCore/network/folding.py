@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from KPrismCore.network.products import by_rows, times
+
 # numbers of one thread at a time: most of four megabytes stay in the caches, and calls remain few
 PIECE = 2**20
 
@@ -46,11 +48,11 @@ class FoldedKeys:
         first = int(offset[0].argmax())
         others = torch.tensor([index for index in range(offset.shape[1]) if index != first])
         base = outputs[:, first]
-        sums = base.unflatten(0, (experts, -1)).sum(1)
         return RelativeKeys(
-            ((keys[:, others] - keys[:, first, None]).flatten(0, 1) * _LOG2_E).t().contiguous(),
+            (keys[:, others] - keys[:, first, None]).flatten(0, 1) * _LOG2_E,
             (offset[:, others] - offset[:, first, None]).reshape(-1, 1) * _LOG2_E,
-            torch.cat(((outputs[:, others] - base[:, None]).flatten(0, 1), sums)).t().contiguous(),
+            (outputs[:, others] - base[:, None]).flatten(0, 1).t().contiguous(),
+            base.unflatten(0, (experts, -1)).sum(1),
             len(keys),
         )
 
@@ -67,30 +69,28 @@ class RelativeKeys:
     A softmax stays as it is when the logits of one key are taken from all, and its weights add up to one:
     that key needs no column of its own. Logits are to base 2, whose exponential is the fastest.
 
-    keys: (C, G*m) for G = E*H and m = n-1 keys; offset: (G*m, 1);
-    outputs: (C, G*m + E), at the end the sum of what the left out key gives to each expert.
+    keys: (G*m, C) for G = E*H and m = n-1 keys; offset: (G*m, 1); outputs: (C, G*m);
+    base: (E, C), the sum of what the left out key gives to each expert.
     """
 
     keys: Tensor
     offset: Tensor
     outputs: Tensor
+    base: Tensor
     groups: int
 
     def attend(self, x: Tensor, placed: Tensor, gates: Tensor) -> Tensor:
         """x + the gated sum of the experts, (L, C), for x and placed (L, C) and gates (E, L)."""
-        columns = torch.empty(self.outputs.shape[1], len(x))
-        weights, sums = self._exponentials(placed, columns, shifted=False)
+        weights, sums = self._exponentials(placed, shifted=False)
         if not math.isfinite(float(sums.sum())):
-            weights, sums = self._exponentials(placed, columns, shifted=True)
+            weights, sums = self._exponentials(placed, shifted=True)
         shares = gates[:, None] / sums.unflatten(0, (len(gates), -1))
         weights.mul_(shares.flatten(0, 1)[:, None])
-        columns[-len(gates) :] = gates
-        return torch.addmm(x, columns.t(), self.outputs.t())
+        return torch.addmm(x, gates.t(), self.base).add_(times(self.outputs, weights.flatten(0, 1)).t())
 
-    def _exponentials(self, placed: Tensor, columns: Tensor, shifted: bool) -> tuple[Tensor, Tensor]:
-        """Exponentials (G, m, L) of the logits, in `columns`, and their sums with the left out key."""
-        logits = torch.addmm(self.offset, self.keys.t(), placed.t(), out=columns[: len(self.offset)])
-        weights = logits.view(self.groups, -1, len(placed))
+    def _exponentials(self, placed: Tensor, shifted: bool) -> tuple[Tensor, Tensor]:
+        """Exponentials (G, m, L) of the logits, and their sums (G, L) with the left out key."""
+        weights = by_rows(self.keys, placed).add_(self.offset).view(self.groups, -1, len(placed))
         if not shifted:
             return weights.exp2_(), weights.sum(1).add_(1)
         largest = weights.amax(1).clamp_(min=0)
@@ -107,7 +107,7 @@ def pool_open(queries: Tensor, x: Tensor, position: Tensor, blocked: Tensor) -> 
     for members, row in _same_rows(blocked):
         seen = (~row).nonzero()[:, 0]
         group = queries.index_select(1, members).flatten(0, 1)
-        folded = group.t().mul(_LOG2_E)
+        folded = group.mul(_LOG2_E)
         pieces = []
         for index in seen.split(piece_rows(len(group) + 2 * x.shape[1])):
             values = x.index_select(0, index)
@@ -133,15 +133,15 @@ def _pool(queries: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor
 
     Logits are to base 2, as in `RelativeKeys`, and without a shift as long as the sums allow it.
     """
-    weights = torch.mm(queries.t(), keys.t()).exp2_()
+    weights = by_rows(queries, keys).exp2_()
     sums = weights.sum(1, keepdim=True)
     if float(sums.amin()) > _SMALLEST_SUM and float(sums.amax()) < _LARGEST_SUM:
-        return torch.mm(weights, values).div_(sums), sums.log()
-    logits = torch.mm(queries.t(), keys.t(), out=weights)
+        return times(weights, values).div_(sums), sums.log()
+    logits = by_rows(queries, keys)
     largest = logits.amax(1, keepdim=True)
     weights = logits.sub_(largest).exp2_()
     sums = weights.sum(1, keepdim=True)
-    return torch.mm(weights, values).div_(sums), sums.log() + largest / _LOG2_E
+    return times(weights, values).div_(sums), sums.log() + largest / _LOG2_E
 
 
 def piece_rows(columns: int) -> int:
