@@ -11,13 +11,13 @@ from KPrismCore.network.layers import (
     DepthwiseConv,
     PointwiseConv,
     add_into,
-    on_cpu_without_gradients,
     resize,
     sine_positions,
     to_map,
     to_tokens,
 )
 from KPrismCore.network.moe import MoEAttention, MoEFeedForward, SelfAttention
+from KPrismCore.network.products import on_cpu_without_gradients
 from KPrismCore.network.prompt_encoder import Tokens
 
 

@@ -44,16 +44,17 @@ class FoldedKeys:
 
     def relative(self, sample: int, experts: int) -> RelativeKeys:
         """The keys of one sample as differences to the one with the largest offset, which is not absent."""
-        keys, offset, outputs = (value[sample] for value in (self.keys, self.offset, self.outputs))
-        first = int(offset[0].argmax())
-        others = torch.tensor([index for index in range(offset.shape[1]) if index != first])
-        base = outputs[:, first]
+        parts = (self.keys, self.offset, self.outputs)
+        keys, offset, outputs = (part[sample].transpose(0, 1) for part in parts)
+        first = int(offset[:, 0].argmax())
+        others = torch.tensor([index for index in range(len(offset)) if index != first])
+        base = outputs[first]
         return RelativeKeys(
-            (keys[:, others] - keys[:, first, None]).flatten(0, 1) * _LOG2_E,
-            (offset[:, others] - offset[:, first, None]).reshape(-1, 1) * _LOG2_E,
-            (outputs[:, others] - base[:, None]).flatten(0, 1).t().contiguous(),
+            (keys[others] - keys[first]).flatten(0, 1) * _LOG2_E,
+            (offset[others] - offset[first]).flatten() * _LOG2_E,
+            (outputs[others] - base).flatten(0, 1).t().contiguous(),
             base.unflatten(0, (experts, -1)).sum(1),
-            len(keys),
+            len(base),
         )
 
 
@@ -69,8 +70,8 @@ class RelativeKeys:
     A softmax stays as it is when the logits of one key are taken from all, and its weights add up to one:
     that key needs no column of its own. Logits are to base 2, whose exponential is the fastest.
 
-    keys: (G*m, C) for G = E*H and m = n-1 keys; offset: (G*m, 1); outputs: (C, G*m);
-    base: (E, C), the sum of what the left out key gives to each expert.
+    keys: (m*G, C) for G = E*H and m = n-1 keys, the groups of one key side by side; offset: (m*G,);
+    outputs: (C, m*G); base: (E, C), the sum of what the left out key gives to each expert.
     """
 
     keys: Tensor
@@ -80,17 +81,17 @@ class RelativeKeys:
     groups: int
 
     def attend(self, x: Tensor, placed: Tensor, gates: Tensor) -> Tensor:
-        """x + the gated sum of the experts, (L, C), for x and placed (L, C) and gates (E, L)."""
+        """x + the gated sum of the experts, (L, C), for x and placed (L, C) and gates (L, E)."""
         weights, sums = self._exponentials(placed, shifted=False)
         if not math.isfinite(float(sums.sum())):
             weights, sums = self._exponentials(placed, shifted=True)
-        shares = gates[:, None] / sums.unflatten(0, (len(gates), -1))
-        weights.mul_(shares.flatten(0, 1)[:, None])
-        return torch.addmm(x, gates.t(), self.base).add_(times(self.outputs, weights.flatten(0, 1)).t())
+        shares = gates[..., None] / sums.unflatten(1, (gates.shape[1], -1))
+        weights.mul_(shares.flatten(1)[:, None])
+        return by_rows(weights.flatten(1), self.outputs).addmm_(gates, self.base).add_(x)
 
     def _exponentials(self, placed: Tensor, shifted: bool) -> tuple[Tensor, Tensor]:
-        """Exponentials (G, m, L) of the logits, and their sums (G, L) with the left out key."""
-        weights = by_rows(self.keys, placed).add_(self.offset).view(self.groups, -1, len(placed))
+        """Exponentials (L, m, G) of the logits, and their sums (L, G) with the left out key."""
+        weights = by_rows(placed, self.keys, self.offset).view(len(placed), -1, self.groups)
         if not shifted:
             return weights.exp2_(), weights.sum(1).add_(1)
         largest = weights.amax(1).clamp_(min=0)

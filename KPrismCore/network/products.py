@@ -15,13 +15,19 @@ from torch.nn import functional
 _LEAST = 2**22
 
 
+def on_cpu_without_gradients(x: Tensor) -> bool:
+    """Whether shapes may depend on the data and work may go piece by piece, in the type of `x`."""
+    return x.device.type == "cpu" and not torch.is_grad_enabled() and not torch.is_autocast_enabled("cpu")
+
+
 def by_rows(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """x (m, k) times the rows of weight (n, k), plus bias (n,): (m, n), whose rows are whole in memory."""
+    """x (..., k) times the rows of weight (n, k), plus bias (n,): (..., n) with whole rows in memory."""
     if not _better_convolved(x, len(weight)):
         return functional.linear(x, weight, bias)
+    rows = x.reshape(-1, x.shape[-1]).contiguous()
     # pixels of an image whose channels lie side by side
-    image = x.contiguous().view(1, len(x), 1, -1).permute(0, 3, 1, 2)
-    return _convolved(image, weight, bias).permute(0, 2, 3, 1).reshape(len(x), -1)
+    image = rows.view(1, len(rows), 1, -1).permute(0, 3, 1, 2)
+    return _convolved(image, weight, bias).permute(0, 2, 3, 1).reshape(*x.shape[:-1], len(weight))
 
 
 def times(weight: Tensor, x: Tensor) -> Tensor:
@@ -38,6 +44,6 @@ def _convolved(image: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def _better_convolved(x: Tensor, others: int) -> bool:
-    if x.numel() * others < _LEAST or x.dtype != torch.float32 or x.device.type != "cpu":
+    if x.numel() * others < _LEAST or x.dtype != torch.float32 or not on_cpu_without_gradients(x):
         return False
-    return torch.backends.mkldnn.is_available() and not torch.is_grad_enabled()
+    return torch.backends.mkldnn.is_available()

@@ -90,6 +90,14 @@ def test_a_pointwise_convolution_is_a_1x1_convolution(bias):
     torch.testing.assert_close(module(x), wanted, atol=1e-6, rtol=1e-5)
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@torch.inference_mode()
+def test_a_large_pointwise_convolution_is_one_too(layout):
+    module, x = PointwiseConv(70, 65), torch.randn(2, 70, 31, 33).contiguous(memory_format=layout)
+    wanted = functional.conv2d(x.double(), module.weight.double(), module.bias.double())
+    torch.testing.assert_close(module(x).double(), wanted, atol=1e-5, rtol=1e-5)
+
+
 @pytest.mark.parametrize("autocast", [False, True])
 def test_a_depthwise_convolution_keeps_single_precision_on_the_processor(autocast):
     module, x = DepthwiseConv(6, 5), torch.randn(2, 6, 9, 8)

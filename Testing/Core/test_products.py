@@ -74,5 +74,17 @@ def test_with_gradients_a_product_is_one_of_matrices():
 
 
 @torch.inference_mode()
+def test_rows_may_be_those_of_many_images(one_dnn):
+    x, weight = random(2, 19, 23, 257), random(61, 257)
+    check(by_rows(x, weight), x.double() @ weight.double().t())
+
+
+@torch.inference_mode()
+def test_a_product_has_the_precision_of_autocast(one_dnn):
+    with torch.autocast("cpu", torch.bfloat16):
+        assert by_rows(random(441, 257), random(61, 257)).dtype == torch.bfloat16
+
+
+@torch.inference_mode()
 def test_double_precision_is_kept(one_dnn):
     assert by_rows(random(441, 257).double(), random(61, 257).double()).dtype == torch.float64
