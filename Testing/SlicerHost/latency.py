@@ -76,7 +76,7 @@ class NetworkClock:
     """Knows when an act is done, and how long encoder and decoder took in it."""
 
     def __init__(self, logic):
-        self.done, self.milliseconds = False, 0.0
+        self.done, self.milliseconds, self._running = False, 0.0, False
         logic.addListener(self._heard)
         predictor = logic.session.engine.predictor
         for name in ("encode", "predict"):
@@ -88,10 +88,15 @@ class NetworkClock:
 
     def _timed(self, function):
         def run(*arguments, **options):
-            began = time.perf_counter()
-            result = function(*arguments, **options)
-            self.milliseconds += 1000 * (time.perf_counter() - began)
-            return result
+            # a prediction encodes the part of the image it looks at: that time is its own already
+            if self._running:
+                return function(*arguments, **options)
+            self._running, began = True, time.perf_counter()
+            try:
+                return function(*arguments, **options)
+            finally:
+                self.milliseconds += 1000 * (time.perf_counter() - began)
+                self._running = False
 
         return run
 
