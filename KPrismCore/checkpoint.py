@@ -30,6 +30,7 @@ from KPrismCore.network.authors import from_authors
 from KPrismCore.network.config import AUTHORS, KPrismConfig
 from KPrismCore.network.kprism import KPrism
 from KPrismCore.preprocess import Preprocessing
+from KPrismCore.recognition import Recognition
 from KPrismCore.storage import packed, unpacked
 from KPrismCore.zoom import Zoom
 
@@ -79,7 +80,8 @@ class Checkpoint:
 
     `lowest_threshold` says how a probability becomes a mask, see `decision.decide`, and `confidence_lines`
     by kind of prompt how sure of it the network may claim to be, see the module `confidence`. `zoom` says
-    when clicks are answered on a part of the image only; None for never. With `eight_bit` a file keeps the
+    when clicks are answered on a part of the image only, and `recognition` whether references are answered
+    with the class that they show as well; None for never. With `eight_bit` a file keeps the
     large weights as 8-bit numbers, see the module `storage`; here they always are floating-point numbers.
     """
 
@@ -92,6 +94,7 @@ class Checkpoint:
     lowest_threshold: float = HALF
     confidence_lines: Mapping[str, Line] = field(default_factory=dict)
     zoom: Zoom | None = None
+    recognition: Recognition | None = None
     eight_bit: bool = False
 
     def stored(self) -> dict[str, Tensor]:
@@ -153,6 +156,7 @@ def save_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> Non
         "lowest_threshold": checkpoint.lowest_threshold,
         "confidence_lines": dict(checkpoint.confidence_lines),
         "zoom": None if checkpoint.zoom is None else checkpoint.zoom.to_dict(),
+        "recognition": None if checkpoint.recognition is None else checkpoint.recognition.to_dict(),
     }
     metadata = {_PREFIX + name: json.dumps(value, ensure_ascii=False) for name, value in described.items()}
     weights = {name: value.detach().cpu().contiguous() for name, value in checkpoint.stored().items()}
@@ -230,6 +234,7 @@ def _described(file: Path, weights: Mapping[str, Tensor], metadata: Mapping[str,
             lowest_threshold=float(values.get("lowest_threshold", HALF)),
             confidence_lines=read_lines(values.get("confidence_lines", {})),
             zoom=Zoom.from_dict(values.get("zoom")),
+            recognition=Recognition.from_dict(values.get("recognition")),
             eight_bit=int(values.get("format_version", 1)) > 1,
         )
     except (AttributeError, TypeError, ValueError, InputFileError) as error:

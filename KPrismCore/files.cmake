@@ -103,8 +103,10 @@ set(KPRISM_CORE_SCRIPTS
   KPrismCore/oblique.py
   KPrismCore/predictions.py
   KPrismCore/predictor.py
+  KPrismCore/predictor_inputs.py
   KPrismCore/preprocess.py
   KPrismCore/prompts.py
+  KPrismCore/recognition.py
   KPrismCore/references.py
   KPrismCore/segmentations.py
   KPrismCore/session.py
@@ -160,6 +162,7 @@ set(KPRISM_CORE_SCRIPTS
   KPrismCore/training/loop.py
   KPrismCore/training/losses.py
   KPrismCore/training/mixing.py
+  KPrismCore/training/new_classes.py
   KPrismCore/training/optimizers.py
   KPrismCore/training/packages.py
   KPrismCore/training/packs.py

@@ -17,6 +17,7 @@ from KPrismCore.device import choose_device, is_out_of_memory, keep_freed_memory
 from KPrismCore.errors import CheckpointError
 from KPrismCore.network.kprism import KPrism
 from KPrismCore.preprocess import Preprocessing
+from KPrismCore.recognition import Recognition
 from KPrismCore.zoom import Zoom
 
 DEFAULT_MODEL = "kprism-small"
@@ -36,6 +37,7 @@ class Model:
     lowest_threshold: float = HALF
     confidence_lines: Mapping[str, Line] = field(default_factory=dict)
     zoom: Zoom | None = None
+    recognition: Recognition | None = None
 
     @property
     def input_size(self) -> int:
@@ -82,6 +84,7 @@ def model_of(checkpoint: Checkpoint, device: torch.device) -> Model:
     return Model(
         network, device, checkpoint.catalogue, checkpoint.preprocessing, checkpoint.card, tuple(notes),
         checkpoint.lowest_threshold, checkpoint.confidence_lines, checkpoint.zoom,
+        checkpoint.recognition,
     )  # fmt: skip
 
 

@@ -51,6 +51,7 @@ class Prediction:
     confidence: the Dice to expect, 0 to 1, as the checkpoint corrects it; see the module `confidence`.
     square: the probability (1, 1, S, S) in the network's frame, which can be given back as the previous mask
     without a loss. expected: the Dice to expect if the probabilities are right; None for an empty mask.
+    known_class: the class that references were recognised as, which answered with them; see `recognition`.
     """
 
     mask: NDArray[np.bool_]
@@ -58,3 +59,4 @@ class Prediction:
     confidence: float
     square: Tensor
     expected: float | None = None
+    known_class: str | None = None

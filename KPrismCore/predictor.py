@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -10,26 +11,28 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from KPrismCore.checks import require_image, require_reference
+from KPrismCore.checks import require_reference
+from KPrismCore.class_table import ClassEntry
 from KPrismCore.confidence import confidence, expected_dice, prompt_kind
 from KPrismCore.correction import corrected
 from KPrismCore.decision import decide
 from KPrismCore.device import is_out_of_memory, to_device
 from KPrismCore.errors import DeviceError, PromptError, ReferenceMismatchError
-from KPrismCore.letterbox import Letterbox, Rounding, network_input
 from KPrismCore.model import Model
 from KPrismCore.network.layers import resize
-from KPrismCore.network.prompts import ClickSet, ImageFeatures, Prompts, ReferenceFeatures
+from KPrismCore.network.prompts import ImageFeatures, Prompts, ReferenceFeatures
 from KPrismCore.predictions import Features, Prediction
-from KPrismCore.preprocess import Range, intensity_range, to_unit
+from KPrismCore.predictor_inputs import PredictorInputs
+from KPrismCore.preprocess import Range
 from KPrismCore.prompts import Click
+from KPrismCore.recognition import UNTRIED, Recognition, dice_with
 from KPrismCore.zoom import Window
 
 MAX_REFERENCES = 9
 Result = TypeVar("Result")
 
 
-class Predictor:
+class Predictor(PredictorInputs):
     """Encodes images and references, and predicts masks from prompts. Keeps nothing between calls.
 
     Args:
@@ -38,7 +41,7 @@ class Predictor:
     """
 
     def __init__(self, model: Model, notify: Callable[[str], None] | None = None) -> None:
-        self.model = model
+        super().__init__(model)
         self._notify = notify or (lambda _sentence: None)
 
     def encode(
@@ -96,12 +99,16 @@ class Predictor:
                     "Choose a slice on which it is larger, or crop the image.",
                 )
             masks.append(scaled)
-        return self._run(
+        encoded = self._run(
             lambda: self.model.network.encode_references(
                 torch.stack(images)[None].to(self.model.device),
                 torch.stack(masks)[None].to(self.model.device),
             )
         )
+        if self.model.recognition is None:
+            return encoded
+        fits = [self._fits(*pair, modality, spacing, value_range) for pair in references]
+        return replace(encoded, fits=torch.stack(fits)[None])
 
     def predict(
         self,
@@ -113,7 +120,8 @@ class Predictor:
     ) -> Prediction:
         """Predict the mask of one object from any combination of prompts.
 
-        Clicks alone on a mask so far may be answered on the part of the image around them; see `zoom`.
+        Clicks alone on a mask so far may be answered on the part of the image around them, see `zoom`;
+        references alone with the class that they show as well, see `recognition`.
 
         Args:
             class_name: a name or synonym of the model's catalogue.
@@ -137,8 +145,12 @@ class Predictor:
             if part is not None:
                 return self._predict_near(features, clicks, *part)
         square = self._decode(features, index, references, clicks, previous)
+        known = None if references is None or index is not None or clicks else self._known(references)
+        if known is not None:
+            square = self._averaged(features, *known, previous, square)
         probability = features.letterbox.restore(square)[0, 0].numpy()
-        return self._prediction(probability, square, prompt_kind(len(clicks), references is not None))
+        found = self._prediction(probability, square, prompt_kind(len(clicks), references is not None))
+        return found if known is None else replace(found, known_class=known[0].name)
 
     def refine(
         self,
@@ -201,6 +213,44 @@ class Predictor:
 
         return resize(self._run(decode).float(), self.model.input_size).sigmoid().cpu()
 
+    def _fits(
+        self,
+        image: NDArray[Any],
+        mask: NDArray[Any],
+        modality: str | None,
+        spacing: tuple[float, float],
+        value_range: Range | None,
+    ) -> Tensor:
+        """How well each trained class's mask fits a reference's; those of other modalities are not tried."""
+        features = self.encode(image, modality, spacing=spacing, value_range=value_range)
+        catalogue, threshold = self.model.catalogue, self.model.lowest_threshold
+        asked = {entry.index for entry in catalogue.classes_for_modality(modality)}
+        fits = torch.full((len(catalogue.trained),), UNTRIED)
+        for place, entry in enumerate(catalogue.trained):
+            if entry.index in asked:
+                square = self._decode(features, entry.index, None, (), None)
+                probability = features.letterbox.restore(square)[0, 0].numpy()
+                fits[place] = dice_with(decide(probability, threshold), mask > 0)
+        return fits
+
+    def _known(self, references: ReferenceFeatures) -> tuple[ClassEntry, float] | None:
+        """The class that references show and how well it fits them; None where there is none."""
+        rule = self.model.recognition
+        best = None if rule is None or references.fits is None else rule.best(references.fits)
+        return None if best is None else (self.model.catalogue.trained[best[0]], best[1])
+
+    def _averaged(
+        self, features: Features, entry: ClassEntry, fit: float, previous: Tensor | None, square: Tensor
+    ) -> Tensor:
+        """The answer to references (1, 1, S, S), averaged with that to the class which they show."""
+        by_class = self._decode(features, entry.index, None, (), previous)
+        sure = self._expected(by_class), self._expected(square)
+        return (self.model.recognition or Recognition()).averaged(by_class, fit, square, sure)
+
+    def _expected(self, square: Tensor) -> float:
+        probability = square[0, 0].numpy()
+        return expected_dice(decide(probability, self.model.lowest_threshold), probability)
+
     def _part(
         self, features: Features, clicks: Sequence[Click], previous_mask: NDArray[Any] | Prediction
     ) -> tuple[Window, NDArray[np.float32]] | None:
@@ -252,59 +302,6 @@ class Predictor:
             return Prediction(mask, probability, expected, square)
         told = confidence(expected, kind, self.model.confidence_lines)
         return Prediction(mask, probability, told, square, expected)
-
-    def _range(self, image: NDArray[Any], modality: str | None, given: Range | None) -> Range:
-        """Check the image; the values that become black and white, as given or found."""
-        require_image(image)
-        return given or intensity_range(image, modality, settings=self.model.preprocessing)
-
-    def _prepare(
-        self, image: NDArray[Any], spacing: tuple[float, float], found: Range, *, reference: bool = False
-    ) -> tuple[Tensor, Letterbox]:
-        settings = self.model.preprocessing
-        # the authors scale queries and references by different rules; their checkpoints expect both
-        rounding: Rounding = "round" if reference and settings.quantise else "truncate"
-        height, width = image.shape[:2]
-        size, smooth = self.model.input_size, not settings.quantise
-        letterbox = Letterbox(height, width, size, spacing, rounding, antialias=smooth)
-        return network_input(to_unit(image, found), letterbox, settings), letterbox
-
-    def _class_index(self, class_name: str) -> int:
-        entry = self.model.catalogue.by_name(class_name)
-        if not entry.trained:
-            raise PromptError(
-                f"This model was not trained for '{entry.name}'.", "Use references or clicks instead."
-            )
-        return entry.index
-
-    def _click_set(self, features: Features, clicks: Sequence[Click]) -> ClickSet | None:
-        if not clicks:
-            return None
-        places = torch.tensor([(click.x, click.y) for click in reversed(clicks)], dtype=torch.float64)
-        points = features.letterbox.points_to_network(places)
-        if self.model.network.config.authors_rules:
-            points = points.round().clamp(0, self.model.input_size - 1)
-        labels = torch.tensor([[int(click.positive) for click in reversed(clicks)]])
-        return ClickSet(points[None], labels)
-
-    def _previous(self, features: Features, previous: NDArray[Any] | Prediction | None) -> Tensor | None:
-        if previous is None:
-            return None
-        shape = previous.mask.shape if isinstance(previous, Prediction) else previous.shape
-        if shape != features.shape:
-            raise PromptError(
-                f"The previous mask has {shape} pixels, the image {features.shape}.",
-                "Give a mask of this image.",
-            )
-        if isinstance(previous, Prediction):
-            return previous.square
-        if not (previous.min() >= 0 and previous.max() <= 1):
-            raise PromptError(
-                "The previous mask has values outside 0 to 1.", "Give a bool mask or a probability."
-            )
-        return features.letterbox.image(
-            torch.from_numpy(np.ascontiguousarray(previous, dtype=np.float32))[None, None]
-        )
 
     def _matched(self, features: Features, references: ReferenceFeatures) -> ImageFeatures:
         if features.matched is None or features.matched[0] is not references:

@@ -41,6 +41,7 @@ class SliceResult:
         confidence: 0 to 1, see `Prediction`; None where the network was not asked.
         seconds: the act took.
         act: the step of the history that it belongs to.
+        known_class: that references were recognised as, see `Prediction`.
     """
 
     segment: str
@@ -50,6 +51,7 @@ class SliceResult:
     confidence: float | None
     seconds: float
     act: Act
+    known_class: str | None = None
 
     @property
     def added(self) -> BoolArray:
@@ -292,7 +294,8 @@ class SessionBase:
         act = self._change(label, owner, changed, deltas, join)
         confidence = recall.confidence if recall else None
         seconds = time.perf_counter() - began
-        return SliceResult(owner.identifier, state.plane, before, left, confidence, seconds, act)
+        known = recall.known_class if recall else None
+        return SliceResult(owner.identifier, state.plane, before, left, confidence, seconds, act, known)
 
     def _writable(self) -> Sequence[WritableSegment]:
         found = []

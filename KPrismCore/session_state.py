@@ -54,12 +54,15 @@ class Recall:
             the floats, so every slice and every undo step can keep its own.
         digest: of the slice's mask as the answer left it; if it differs, the mask was changed since.
         confidence: as the network gave it.
+        known_class: the class that references were recognised as; not part of a saved session.
     """
 
     side: int
     square: bytes
     digest: str
     confidence: float
+    # told with the act alone: not kept with a scene
+    known_class: str | None = field(default=None, compare=False)
 
     @classmethod
     def of(cls, prediction: Prediction) -> Recall:
@@ -71,6 +74,7 @@ class Recall:
             zlib.compress(steps.tobytes(), 1),
             digest(prediction.mask),
             prediction.confidence,
+            prediction.known_class,
         )
 
     def prediction(self, mask: NDArray[np.bool_]) -> Prediction:

@@ -17,17 +17,20 @@ SCALE_ENDING = ".row_scale"
 _LEVELS = 127
 # numbers from which on the scales weigh nothing
 _LARGE = 8192
+# queries of classes, of which more may be added: the others then stay as they are
+_KEPT = ("class_content.weight", "class_position.weight")
 
 
 def packed(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the weights with large ones as int8, each with its scales under its name with SCALE_ENDING.
 
     A row is what the first axis counts; of stacked matrices (experts), what the first two do. A weight that
-    is not finite, or not large, stays as it is. Packing what `unpacked` returned gives the same numbers.
+    is not finite, or not large, stays as it is, and so do the queries of classes. Packing what `unpacked`
+    returned gives the same numbers.
     """
     result = {}
     for name, weight in weights.items():
-        if not _is_large(weight):
+        if name in _KEPT or not _is_large(weight):
             result[name] = weight
             continue
         rows = weight.float().flatten(2 if weight.ndim == 3 else 1)

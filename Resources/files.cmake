@@ -17,6 +17,7 @@ set(KPRISM_RESOURCES
   Resources/Configs/ablations/no-moe.toml
   Resources/Configs/ablations/no-queries-1d.toml
   Resources/Configs/ablations/references-only.toml
+  Resources/Configs/train-classes.toml
   Resources/Configs/train-paper.toml
   Resources/Configs/train-small-128.toml
   Resources/Configs/train-small.toml

@@ -63,6 +63,8 @@ def info(file: Annotated[Path, typer.Argument(help="A checkpoint: .safetensors o
     console.print(_facts("Preprocessing", checkpoint.preprocessing.to_dict()))
     if checkpoint.zoom is not None:
         console.print(_facts("Zoom of clicks", checkpoint.zoom.to_dict()))
+    if checkpoint.recognition is not None:
+        console.print(_facts("Recognition of references", checkpoint.recognition.to_dict()))
     # what was printed in words; older cards have a mere number of sets
     told = [name for name in FIGURE_TABLES if isinstance(card.metrics.get(name), Mapping)]
     plain = {name: value for name, value in card.metrics.items() if name not in told}

@@ -9,9 +9,9 @@ from typing import Annotated
 import torch
 import typer
 
-from KPrismCore.checkpoint import ModelCard
 from KPrismCore.errors import InputFileError
 from KPrismCore.evaluation.card_figures import with_figures
+from KPrismCore.recognition import Recognition
 from KPrismCore.training.datasets.opening import open_data
 from KPrismCore.training.export import (
     LIMIT_MEGABYTES,
@@ -22,6 +22,7 @@ from KPrismCore.training.export import (
     write_export,
 )
 from KPrismCore.training.mixing import mixed
+from KPrismCore.training.new_classes import begun_card, with_rest_of_start
 from KPrismCore.training.recalibrate import BATCHES
 from KPrismCore.training.warm_start import open_start
 
@@ -54,13 +55,18 @@ def export(
     zoom: Annotated[
         bool, typer.Option(help="Let clicks look at parts, if the network was trained on them.")
     ] = True,
+    recognition: Annotated[
+        bool, typer.Option(help="Answer references with the class they show as well; not the paper's way.")
+    ] = False,
     limit: Annotated[float, typer.Option(help="Largest size allowed, in MB.")] = LIMIT_MEGABYTES,
     threads: Annotated[int, typer.Option(help="Processor threads.")] = 1,
 ) -> None:
     """Write the averaged weights of a run with configuration, classes, preprocessing and model card."""
     torch.set_num_threads(threads)
-    described = read_card(card) if card else replace(ModelCard(), name=out.stem)
+    described = read_card(card) if card else begun_card(run, out.stem)
     checkpoint = run_checkpoint(run, described)
+    steps = checkpoint.card.training["steps"]
+    checkpoint = with_rest_of_start(checkpoint, run)
     if mix is not None:
         if data is None:
             raise InputFileError(
@@ -78,6 +84,8 @@ def export(
         )
     if not zoom:
         checkpoint = replace(checkpoint, zoom=None)
+    if recognition:
+        checkpoint = replace(checkpoint, recognition=Recognition())
     smaller = halved(checkpoint) if half or eight_bit else checkpoint
-    megabytes = write_export(out, replace(smaller, eight_bit=eight_bit), limit)
-    print(f"{out}: {megabytes:.1f} MB, {checkpoint.card.training['steps']} steps")
+    megabytes = write_export(out, replace(smaller, eight_bit=eight_bit or checkpoint.eight_bit), limit)
+    print(f"{out}: {megabytes:.1f} MB, {steps} steps")

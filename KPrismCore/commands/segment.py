@@ -132,14 +132,19 @@ def run(request: Request, model: Model) -> WrittenSegmentation:
     doubts = [doubt.text() for doubt in map(session.doubt, session.segments) if doubt is not None]
     _say_once([*model.notes, *doubts], "Note: ")
     confidence: list[float] = []
+    known: dict[str, None] = {}
     with _progress() as bar:
         task = bar.add_task("", total=len(planes) * len(session.segments) + len(clicks))
         for result in _compute(session, planes if request.has_object else [], clicks):
             bar.advance(task)
+            if result.known_class is not None:
+                known[result.known_class] = None
             if result.after.any() and result.confidence is not None:
                 confidence.append(result.confidence)
         bar.update(task, total=bar.tasks[0].completed)
     written = session.export(request.output, overwrite=request.overwrite)
+    if known:
+        print(f"Known by name from the references, and asked for too: {', '.join(known)}")
     _report(session, planes, confidence, written, time.perf_counter() - began, model)
     return written
 

@@ -9,10 +9,10 @@ import torch
 import typer
 
 from KPrismCore.errors import OutputFileError
-from KPrismCore.training.class_tables import run_classes
 from KPrismCore.training.configuration import read_settings
 from KPrismCore.training.datasets.opening import open_data
 from KPrismCore.training.loop import Trainer
+from KPrismCore.training.new_classes import network_settings, with_classes
 from KPrismCore.training.processes import make_fabric
 from KPrismCore.training.schedule import with_steps
 from KPrismCore.training.state import STATE_NAME
@@ -51,23 +51,26 @@ def train(
     settings = read_settings(config, overlay or [])
     if steps is not None:
         settings = with_steps(settings, steps)
-    if (out / STATE_NAME).exists() and not resume:
+    goes_on = (out / STATE_NAME).exists()
+    if goes_on and not resume:
         raise OutputFileError(f"{out} holds a training run.", "Add --resume, or name another folder.")
+    start = None if init is None or goes_on else open_start(init)
+    settings = network_settings(settings, out, start)
     fabric = make_fabric(devices, nodes, settings.precision, device)
     torch.set_num_threads(threads)
     with fabric.rank_zero_first():
         say = print if fabric.is_global_zero else _silent
         kept = cache or out / "slices"
         sets = open_data(data, settings.kept_size, skip_damaged=skip_damaged, cache=kept, report=say)
-        classes = run_classes(settings.classes, sets, out, say)
+        settings, classes = with_classes(settings, sets, out, start, say)
     trainer = Trainer(settings, sets, classes, out, fabric)
     absent = settings.absent_sets(image_set.name for image_set in sets)
     if absent and fabric.is_global_zero:
         print(f"The table [sets] names {', '.join(absent)}: not in the data.", flush=True)
-    if resume and trainer.state_path.exists():
+    if goes_on:
         trainer.resume()
-    elif init is not None:
-        report = trainer.start_from(open_start(init))
+    elif start is not None:
+        report = trainer.start_from(start)
         if fabric.is_global_zero:
             print("\n".join(report.lines()), flush=True)
     trainer.run(minutes)

@@ -19,6 +19,7 @@ from KPrismCore.network.kprism import KPrism
 from KPrismCore.network.prompts import ReferenceFeatures
 from KPrismCore.predictor import MAX_REFERENCES, Predictor
 from KPrismCore.simulate import human_click, next_click
+from KPrismCore.training.packs import Pixels
 
 # a mask is looked at closely after so many clicks
 CLOSELY = (1, 5)
@@ -38,7 +39,8 @@ class ModelScores:
         model = predictor.model
         self.weights = weights_hash(model.network)
         classes = [(entry.index, entry.name, entry.sources) for entry in model.catalogue.trained]
-        rules = (model.lowest_threshold, sorted(model.confidence_lines.items()), model.zoom)
+        lines = sorted(model.confidence_lines.items())
+        rules = (model.lowest_threshold, lines, model.zoom, model.recognition)
         described = (self.weights, model.network.config, model.preprocessing.to_dict(), classes, rules)
         # with the weights, all that masks and confidence depend on
         self.identity = hashlib.sha256(repr(described).encode()).hexdigest()[:16]
@@ -130,8 +132,11 @@ class ModelScores:
         pair = image_set.reference(case)
         if pair is None:
             return None
-        references = encoded(self.predictor, [pair], image_set.aspect(case))
+        references = self._encoded(image_set, case, pair)
         return opened.by_reference(references), opened.clicking(None, references)
+
+    def _encoded(self, image_set: EvaluationSet, case: Case, pair: tuple[Pixels, Mask]) -> ReferenceFeatures:
+        return encoded(self.predictor, [pair], image_set.aspect(case), image_set.modality)
 
     def _refined(
         self, segment: Segment, truth: Mask, first: Mask, case: Case, rule: Rule = next_click
@@ -145,7 +150,7 @@ class ModelScores:
         """Mode 2 with several references together, where there are so many."""
         image, truth = image_set.pixels(case)
         pairs = image_set.references(case, min(MAX_REFERENCES, max(self.protocol.shots)))
-        single = [encoded(self.predictor, [pair], image_set.aspect(case)) for pair in pairs]
+        single = [self._encoded(image_set, case, pair) for pair in pairs]
         opened, spacing = OpenImage(self.predictor, image, image_set.aspect(case)), image_set.spacing(case)
         details, shots = {}, {}
         for count in (count for count in self.protocol.shots if count <= len(single)):
@@ -159,9 +164,7 @@ class ModelScores:
         image, truth = image_set.pixels(case)
         opened = OpenImage(self.predictor, image, image_set.aspect(case))
         pairs = image_set.references(case, self.protocol.exemplars)
-        masks = (
-            opened.by_reference(encoded(self.predictor, [pair], image_set.aspect(case))) for pair in pairs
-        )
+        masks = (opened.by_reference(self._encoded(image_set, case, pair)) for pair in pairs)
         return {"exemplars": [dice(mask, truth) for mask in masks]}
 
     def _noisy(self, image_set: EvaluationSet, case: Case) -> Record:

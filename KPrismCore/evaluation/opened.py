@@ -71,10 +71,13 @@ class OpenImage:
 
 
 def encoded(
-    predictor: Predictor, pairs: Sequence[tuple[NDArray[Any], Mask]], aspect: Spacing = (1.0, 1.0)
+    predictor: Predictor,
+    pairs: Sequence[tuple[NDArray[Any], Mask]],
+    aspect: Spacing = (1.0, 1.0),
+    modality: str | None = None,
 ) -> ReferenceFeatures:
-    """References of a set, encoded together; `aspect` as `OpenImage` takes it."""
-    return predictor.encode_references(pairs, spacing=aspect, value_range=EIGHT_BIT)
+    """References of a set, encoded together; `aspect` as `OpenImage` takes it, `modality` the set's."""
+    return predictor.encode_references(pairs, modality, spacing=aspect, value_range=EIGHT_BIT)
 
 
 def unit_of(spacing: Spacing) -> str:

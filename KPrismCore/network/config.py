@@ -183,7 +183,7 @@ SMALL = KPrismConfig(
     trunk="efficientnet-lite0",
     reference_joins=True,
     finer_read_out=True,
-    classes=24,
+    classes=32,
     click_hidden=96,
     click_radius=2,
 )

@@ -39,6 +39,8 @@ class ReferenceFeatures:
 
     keys, values: (B, R, C, h, w) of the coarsest level; summaries: (B, R, levels, summaries, width).
     finer_keys, finer_values: those of the second level, or None without `finer_read_out`.
+    fits: (B, R, classes) how well each class's own answer fits a reference, see the module `recognition`; the
+    network does not use it.
     """
 
     keys: Tensor
@@ -46,6 +48,7 @@ class ReferenceFeatures:
     summaries: Tensor
     finer_keys: Tensor | None = None
     finer_values: Tensor | None = None
+    fits: Tensor | None = None
 
     @staticmethod
     def concatenate(parts: list[ReferenceFeatures]) -> ReferenceFeatures:

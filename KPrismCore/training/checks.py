@@ -5,7 +5,7 @@ from __future__ import annotations
 from KPrismCore.errors import InputFileError, TrainingDataError
 from KPrismCore.network.config import KPrismConfig
 from KPrismCore.training.changes import Changes
-from KPrismCore.training.settings import MODES, OPTIMIZERS, PRECISIONS, TrainingSettings
+from KPrismCore.training.settings import LEARNED, MODES, NEW_CLASSES, OPTIMIZERS, PRECISIONS, TrainingSettings
 
 SHARES = (
     "silent_probability", "noisy_click_probability", "synthetic_probability", "component_probability",
@@ -23,6 +23,10 @@ def check_settings(settings: TrainingSettings) -> None:
         raise ValueError("trunk_rate_factor must not be negative")
     if settings.optimizer not in OPTIMIZERS:
         raise ValueError(f"optimizer is {' or '.join(OPTIMIZERS)}")
+    if settings.learned not in LEARNED:
+        raise ValueError(f"learned is {' or '.join(LEARNED)}")
+    if settings.learned == NEW_CLASSES and settings.weight_decay > 0:
+        raise ValueError("weight_decay is 0 where new classes only learn: it would change the known ones")
     if settings.precision not in PRECISIONS:
         raise ValueError(f"precision is {', '.join(PRECISIONS[:-1])} or {PRECISIONS[-1]}")
 

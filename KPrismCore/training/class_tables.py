@@ -87,6 +87,18 @@ def run_classes(
     return read_classes(run / RUN_CLASSES)
 
 
+def data_classes(named: str, sets: Sequence[ImageSet]) -> Catalogue:
+    """The classes of the named table of Resources/Classes, or those found in data it has nothing to do with.
+
+    Raises:
+        InputFileError: the class file is not there, or is none.
+    """
+    table = CLASSES / named if named else None
+    if table is not None and _concerns(read_classes(table), sets):
+        return load_catalogue(table)
+    return found_classes(sets)
+
+
 def found_classes(sets: Sequence[ImageSet]) -> Catalogue:
     """Make a class of every label that any image shows; labels of equal name or equal codes are one class.
 

@@ -13,12 +13,13 @@ from torch import Tensor, nn
 from KPrismCore.network.kprism import KPrism
 from KPrismCore.training.data import Batch
 from KPrismCore.training.losses import SegmentationLoss
+from KPrismCore.training.new_classes import learn_only
 from KPrismCore.training.optimizers import make_optimizer, set_rate
 from KPrismCore.training.passes import train_passes
 from KPrismCore.training.processes import ready_for
 from KPrismCore.training.runlog import Window
 from KPrismCore.training.schedule import learning_rate
-from KPrismCore.training.settings import TrainingSettings
+from KPrismCore.training.settings import NEW_CLASSES, TrainingSettings
 from KPrismCore.training.state import WeightAverage
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Learner:
     def __init__(self, model: KPrism, settings: TrainingSettings, fabric: Fabric) -> None:
         self._settings, self._fabric = settings, fabric
         passes = Passes(model, settings)
+        learn_only(model, settings.learned)
         passes.model = ready_for(model, fabric)  # type: ignore[assignment]
         self.optimizer = make_optimizer(passes.model, settings)
         self._passes, self._stepper = fabric.setup(passes, self.optimizer)
@@ -128,9 +130,9 @@ def set_norms(model: nn.Module, settings: TrainingSettings, step: int) -> None:
     """Batch normalisation of a step: from `freeze_norms_step` on (0: never) with the running statistics.
 
     Small batches of very different images have statistics of their own; the last part of a run then
-    trains exactly the network that will be used.
+    trains exactly the network that will be used. Where new classes only learn it always is so.
     """
-    frozen = 0 < settings.freeze_norms_step <= step
+    frozen = settings.learned == NEW_CLASSES or 0 < settings.freeze_norms_step <= step
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d | nn.SyncBatchNorm):
             module.momentum = settings.norm_momentum

@@ -29,6 +29,7 @@ from KPrismCore.training.class_tables import run_catalogue
 from KPrismCore.training.data import Batch, Classes, TaskSampler, recipe_parts
 from KPrismCore.training.export import state_checkpoint
 from KPrismCore.training.learner import Learner
+from KPrismCore.training.new_classes import with_rest_of_start
 from KPrismCore.training.packs import ImageSet
 from KPrismCore.training.pretrained import has_trunk, load_trunk
 from KPrismCore.training.processes import any_of, facts, make_fabric
@@ -247,7 +248,8 @@ class Trainer:
         results = {"quick_validation": {"step": self.step, **{k: round(v, 4) for k, v in means.items()}}}
         card = ModelCard(name=self.settings.name)
         classes = run_catalogue(self.settings.classes, self.folder)
-        save_checkpoint(self.folder / BEST_NAME, state_checkpoint(self._state(), card, results, classes))
+        found = state_checkpoint(self._state(), card, results, classes)
+        save_checkpoint(self.folder / BEST_NAME, with_rest_of_start(found, self.folder))
 
 
 class _Shown:

@@ -144,7 +144,8 @@ def _slower(trunk: list[nn.Parameter], settings: TrainingSettings) -> list[dict[
 def _trunk_and_own(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
     trunks = [module for module in model.modules() if isinstance(module, Trunk)]
     known = {id(parameter) for trunk in trunks for parameter in trunk.parameters()}
-    return _by(lambda parameter: id(parameter) in known, model.parameters())
+    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    return _by(lambda parameter: id(parameter) in known, learning)
 
 
 def _has_matrices(parameter: nn.Parameter) -> bool:

@@ -11,6 +11,8 @@ from KPrismCore.training.changes import Changes
 
 MODES = ("class", "references", "clicks", "combined")
 OPTIMIZERS = ("adamw", "muon")
+ALL, NEW_CLASSES = "all", "new_classes"
+LEARNED = (ALL, NEW_CLASSES)
 PRECISIONS = ("float32", "bfloat16", "float16")
 
 
@@ -36,6 +38,8 @@ class TrainingSettings:
     A network with a trunk begins with the `trunk_weights`, a file or the name of a Python package with one
     (see `pretrained`), unless the run begins with a model that has that trunk; the trunk learns at
     `trunk_rate_factor` times the rate, by AdamW with either optimiser, and not at all at 0.
+    With `learned` "new_classes" only the queries of classes learn that the model which the run begins with
+    does not know; all else stays as it is, to the bit: see `new_classes`.
     `matching_loss_factor` weighs how well the object is found by resemblance to the references alone; see
     `losses.matching_loss`.
     `lungs_from` names sets of chest CTs whose lungs a rule marks, as a further set; see `chest_lungs`.
@@ -59,6 +63,7 @@ class TrainingSettings:
     learning_rate: float = 1e-3
     final_rate_factor: float = 0.02
     warmup_steps: int = 300
+    learned: str = ALL
     trunk_weights: str = ""
     trunk_rate_factor: float = 0.1
     weight_decay: float = 0.01

@@ -142,7 +142,7 @@ def _take_classes(model: KPrism, source: Checkpoint, catalogue: Catalogue) -> li
         return []
     taken = []
     for entry in catalogue:
-        known = _same_class(entry, source.catalogue)
+        known = same_class(entry, source.catalogue)
         if known is None:
             continue
         for name in CLASS_TABLES:
@@ -152,7 +152,7 @@ def _take_classes(model: KPrism, source: Checkpoint, catalogue: Catalogue) -> li
     return taken
 
 
-def _same_class(entry: ClassEntry, catalogue: Catalogue) -> ClassEntry | None:
+def same_class(entry: ClassEntry, catalogue: Catalogue) -> ClassEntry | None:
     """The trained class of the catalogue that has the entry's name, else one of its synonyms."""
     for name in entry.names:
         try:

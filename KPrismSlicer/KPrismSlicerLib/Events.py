@@ -50,6 +50,7 @@ class ActResult:
         confidence: 0 to 1, None where the network was not asked.
         seconds: that the act took, without the time it waited.
         changed: how many pixels joined and left on all slices of a run; None for an act on one slice.
+        knownClass: the class that references were recognised as, which answered with them.
     """
 
     label: str
@@ -60,6 +61,7 @@ class ActResult:
     confidence: float | None = None
     seconds: float = 0.0
     changed: tuple[int, int] | None = None
+    knownClass: str | None = None
 
 
 @dataclass(frozen=True)

@@ -74,5 +74,8 @@ def resultText(result: Any) -> str:
         parts.append(_("+{added} \u2212{removed} pixels").format(added=changed[0], removed=changed[1]))
     if result.confidence is not None:
         parts.append(_("{percent} % sure").format(percent=round(100 * result.confidence)))
+    if result.knownClass is not None:
+        # the panel says what else than the references went into the mask
+        parts.append(_("with the class {name}").format(name=result.knownClass))
     parts.append(durationText(result.seconds))
     return " \u00b7 ".join(parts)

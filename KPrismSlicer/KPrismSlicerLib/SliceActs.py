@@ -178,14 +178,15 @@ class _Run:
         if shown is None:
             return ActResult(label, segmentId, confidence=mean, seconds=seconds, changed=self._changed)
         return ActResult(
-            label, segmentId, shown.plane, shown.added, shown.removed, mean, seconds, self._changed
-        )
+            label, segmentId, shown.plane, shown.added, shown.removed, mean, seconds, self._changed,
+            shown.knownClass,
+        )  # fmt: skip
 
 
 def _shown(result: SliceResult, seconds: float) -> ActResult:
     return ActResult(
         labelText(result.act.label), result.segment, result.plane, result.added, result.removed,
-        result.confidence, seconds,
+        result.confidence, seconds, knownClass=result.known_class,
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ import SimpleITK as sitk
 import typer
 from typer.testing import CliRunner
 
+from KPrismCore.checkpoint import read_checkpoint, save_checkpoint
 from KPrismCore.commands import segment as command
 from KPrismCore.commands.segment_inputs import parse_modality, parse_reference
 from KPrismCore.errors import PromptError
 from KPrismCore.labelmaps import Segment, write_segmentation
+from KPrismCore.recognition import Recognition
 from KPrismCore.session import AnnotationSession
 from KPrismCore.volumes import list_segments, read_segmentation, read_volume
 from Testing.Core.tiny import random_volume, tiny_checkpoint
@@ -85,6 +88,14 @@ def test_several_classes_give_a_segment_each(run, folder):
 def test_a_class_named_twice_gives_one_segment(run, folder):
     assert run("--class", "liver", "--class", "hepar").exit_code == 0
     assert len(list_segments(folder / "out.seg.nrrd")) == 1
+
+
+def test_a_class_that_references_are_recognised_as_is_told(run, folder, model, tmp_path):
+    sure = replace(read_checkpoint(model), recognition=Recognition(least=1e-6))
+    save_checkpoint(tmp_path / "sure.safetensors", sure)
+    arguments = ("--reference", "image.nrrd=image.seg.nrrd:organ", "--slices", "2:4")
+    assert "Known by name" in run(*arguments, "--model", str(tmp_path / "sure.safetensors")).output
+    assert "Known by name" not in run(*arguments, "--overwrite").output
 
 
 def test_a_reference_gives_a_segment_of_its_name(run, folder):

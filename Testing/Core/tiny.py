@@ -21,6 +21,7 @@ from KPrismCore.network.prompts import ReferenceFeatures
 from KPrismCore.oblique import ObliquePlane
 from KPrismCore.predictions import Prediction
 from KPrismCore.preprocess import Preprocessing
+from KPrismCore.recognition import Recognition
 from KPrismCore.volumes import Volume
 from KPrismCore.zoom import Zoom
 
@@ -57,12 +58,17 @@ def tiny_checkpoint(path: Path) -> Path:
     return path
 
 
-def tiny_model(zoom: Zoom | None = None, config: KPrismConfig = TINY) -> Model:
+def tiny_model(
+    zoom: Zoom | None = None, config: KPrismConfig = TINY, recognition: Recognition | None = None
+) -> Model:
     """A model with random weights on the processor, without a file."""
     torch.manual_seed(0)
     network = KPrism(config).for_inference()
     classes = load_catalogue(CLASSES)
-    return Model(network, torch.device("cpu"), classes, Preprocessing(), ModelCard(), zoom=zoom)
+    place = torch.device("cpu")
+    return Model(
+        network, place, classes, Preprocessing(), ModelCard(), zoom=zoom, recognition=recognition
+    )  # fmt: skip
 
 
 def flipped_geometry(size: tuple[int, int, int] = (20, 24, 6)) -> VolumeGeometry:

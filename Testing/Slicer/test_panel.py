@@ -135,6 +135,11 @@ def test_the_status_line_of_a_run_counts_all_its_slices(a_panel, a_logic):
     assert "+600 \u221220 pixels" in a_panel.ui.resultText.text
 
 
+def test_the_status_line_names_the_class_that_references_were_recognised_as(a_panel, a_logic):
+    a_logic.tell(ActDone(replace(a_result(), knownClass="liver")))
+    assert "with the class liver" in a_panel.ui.resultText.text
+
+
 def test_without_the_network_no_confidence_is_said(a_panel, a_logic):
     a_logic.tell(ActDone(a_result(confidence=None)))
     assert "%" not in a_panel.ui.resultText.text
