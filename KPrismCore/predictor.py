@@ -75,8 +75,16 @@ class Predictor(PredictorInputs):
         *,
         spacing: tuple[float, float] = (1.0, 1.0),
         value_range: Range | None = None,
+        recognise: bool = True,
     ) -> ReferenceFeatures:
         """Encode 1 to 9 references, each an image and a mask (H, W) of the object on it.
+
+        Args:
+            references: image (H, W) or (H, W, 3) and mask (H, W) each.
+            modality: as `encode` takes it; the classes of other modalities are not recognised.
+            spacing, value_range: as `encode` takes them.
+            recognise: whether to find out which class they show, where the checkpoint does so. It matters for
+                references alone, and takes as long as a prediction for each class of the modality.
 
         Raises:
             ReferenceMismatchError: no reference, too many, an empty mask, or a mask of another size.
@@ -105,7 +113,7 @@ class Predictor(PredictorInputs):
                 torch.stack(masks)[None].to(self.model.device),
             )
         )
-        if self.model.recognition is None:
+        if self.model.recognition is None or not recognise:
             return encoded
         fits = [self._fits(*pair, modality, spacing, value_range) for pair in references]
         return replace(encoded, fits=torch.stack(fits)[None])

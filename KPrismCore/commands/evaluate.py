@@ -165,7 +165,7 @@ def _described(prefix: str, model: Model, weights: str) -> dict[str, str]:
 
 
 def _throughput(model: Model, image_set: EvaluationSet, case: Case) -> Throughput:
-    return measure_throughput(Predictor(model), *image_set.pixels(case))
+    return measure_throughput(Predictor(model), *image_set.pixels(case), modality=image_set.modality)
 
 
 def _measured(

@@ -42,7 +42,12 @@ class Throughput:
 
 
 def measure_throughput(
-    predictor: Predictor, image: NDArray[Any], truth: NDArray[np.bool_], repeats: int = REPEATS
+    predictor: Predictor,
+    image: NDArray[Any],
+    truth: NDArray[np.bool_],
+    repeats: int = REPEATS,
+    *,
+    modality: str | None = None,
 ) -> Throughput:
     """Time a predictor.
 
@@ -51,6 +56,7 @@ def measure_throughput(
         image: uint8 (H, W) or (H, W, 3).
         truth: (H, W), of the object to click on and to take as reference; not empty.
         repeats: timed runs of each act, after one that warms up.
+        modality: of the image; a model may try its classes on a reference.
     """
     device = predictor.model.device
     rows, columns = np.nonzero(truth)
@@ -67,7 +73,7 @@ def measure_throughput(
         "encode": lambda: predictor.encode(image, value_range=EIGHT_BIT),
         "first_prompt": lambda: predictor.predict(features, clicks=clicks[:1]),
         "click": click_again,
-        "reference": lambda: predictor.encode_references([(image, truth)], value_range=EIGHT_BIT),
+        "reference": lambda: predictor.encode_references([(image, truth)], modality, value_range=EIGHT_BIT),
     }
     medians = {name: _median(act, device, repeats) for name, act in acts.items()}
     batch = _median(_batched(predictor, BATCH), device, max(1, repeats // 2))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,8 @@ from KPrismCore.network.prompts import ReferenceFeatures
 from KPrismCore.predictor import Predictor
 from KPrismCore.prompts import Click
 from KPrismCore.recognition import UNTRIED, Recognition, dice_with
-from Testing.Core.tiny import tiny_checkpoint, tiny_model
+from KPrismCore.session import AnnotationSession
+from Testing.Core.tiny import random_volume, tiny_checkpoint, tiny_model
 
 RNG = np.random.default_rng(0)
 IMAGE, OTHER = (RNG.integers(0, 255, (40, 64)).astype(np.uint8) for _ in range(2))
@@ -190,3 +192,26 @@ def test_models_that_recognise_and_do_not_are_told_apart_by_evaluate(model: Mode
 
     identities = {ModelScores(one, FAST).identity for one in (Predictor(model), plain(model))}
     assert len(identities) == 2
+
+
+@pytest.mark.parametrize(
+    ("prompts", "known"), [({}, True), ({"class_name": "liver"}, False), ({"clicks": [(8, 8, 2)]}, False)]
+)
+def test_a_session_recognises_references_only_where_they_answer_alone(
+    model: Model, prompts: dict, known: bool
+) -> None:
+    asked = []
+
+    class Watched(Predictor):
+        def _fits(self, *arguments: Any) -> torch.Tensor:
+            asked.append(arguments)
+            return super()._fits(*arguments)
+
+    session = AnnotationSession(Watched(model), random_volume())
+    session.new_segment(class_name=prompts.get("class_name"))
+    session.add_reference(session.volume, session.volume.array > 300, [session.plane(2)])
+    if "clicks" in prompts:
+        session.add_click_at(prompts["clicks"][0], positive=True)
+    else:
+        session.predict_slice(session.plane(2))
+    assert bool(asked) == known
