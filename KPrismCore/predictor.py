@@ -230,12 +230,14 @@ class Predictor(PredictorInputs):
         value_range: Range | None,
     ) -> Tensor:
         """How well each trained class's mask fits a reference's; those of other modalities are not tried."""
-        features = self.encode(image, modality, spacing=spacing, value_range=value_range)
         catalogue, threshold = self.model.catalogue, self.model.lowest_threshold
-        asked = {entry.index for entry in catalogue.classes_for_modality(modality)}
+        asked = catalogue.classes_for_modality(modality)
         fits = torch.full((len(catalogue.trained),), UNTRIED)
+        if not asked:
+            return fits
+        features = self.encode(image, modality, spacing=spacing, value_range=value_range)
         for place, entry in enumerate(catalogue.trained):
-            if entry.index in asked:
+            if entry in asked:
                 square = self._decode(features, entry.index, None, (), None)
                 probability = features.letterbox.restore(square)[0, 0].numpy()
                 fits[place] = dice_with(decide(probability, threshold), mask > 0)

@@ -22,7 +22,7 @@ from KPrismCore.training.export import (
     write_export,
 )
 from KPrismCore.training.mixing import mixed
-from KPrismCore.training.new_classes import begun_card, with_rest_of_start
+from KPrismCore.training.new_classes import adds_classes, begun_card, with_rest_of_start
 from KPrismCore.training.recalibrate import BATCHES
 from KPrismCore.training.warm_start import open_start
 
@@ -63,16 +63,12 @@ def export(
 ) -> None:
     """Write the averaged weights of a run with configuration, classes, preprocessing and model card."""
     torch.set_num_threads(threads)
+    _check(run, data, mix)
     described = read_card(card) if card else begun_card(run, out.stem)
     checkpoint = run_checkpoint(run, described)
     steps = checkpoint.card.training["steps"]
     checkpoint = with_rest_of_start(checkpoint, run)
     if mix is not None:
-        if data is None:
-            raise InputFileError(
-                "Mixed weights need normalisation statistics of their own.",
-                "Give the training data (--data).",
-            )
         checkpoint = mixed(checkpoint, open_start(mix), mix_share)
     if metrics is not None:
         # after the mixing, which brings in what the other was trained on
@@ -82,10 +78,23 @@ def export(
         checkpoint = recalibrated(
             checkpoint, open_data(data, size, skip_damaged=True, cache=cache or run / "slices"), run, batches
         )
-    if not zoom:
-        checkpoint = replace(checkpoint, zoom=None)
-    if recognition:
-        checkpoint = replace(checkpoint, recognition=Recognition())
+    checkpoint = replace(
+        checkpoint,
+        zoom=checkpoint.zoom if zoom else None,
+        recognition=Recognition() if recognition else checkpoint.recognition,
+    )
     smaller = halved(checkpoint) if half or eight_bit else checkpoint
     megabytes = write_export(out, replace(smaller, eight_bit=eight_bit or checkpoint.eight_bit), limit)
     print(f"{out}: {megabytes:.1f} MB, {steps} steps")
+
+
+def _check(run: Path, data: Path | None, mix: str | None) -> None:
+    """Refuse options that do not go together, before anything is computed."""
+    if adds_classes(run) and (data or mix):
+        raise InputFileError(
+            "The run only added classes; all else of its model stays as it is.", "Leave out --data and --mix."
+        )
+    if mix is not None and data is None:
+        raise InputFileError(
+            "Mixed weights need normalisation statistics of their own.", "Give the training data (--data)."
+        )

@@ -95,10 +95,14 @@ def with_classes(
     return replace(settings, network=_grown(settings.network, highest)), read_classes(run / NEW_TABLE)
 
 
+def adds_classes(run: Path) -> bool:
+    """Whether a run adds classes to a model, and trains nothing else."""
+    return (run / START_NAME).is_file()
+
+
 def begun_card(run: Path, name: str) -> ModelCard:
     """The card of the model that a run adds classes to, under another name; an empty one for other runs."""
-    start = run / START_NAME
-    return replace(read_checkpoint(start).card if start.is_file() else ModelCard(), name=name)
+    return replace(read_checkpoint(run / START_NAME).card if adds_classes(run) else ModelCard(), name=name)
 
 
 def with_rest_of_start(checkpoint: Checkpoint, run: Path) -> Checkpoint:
@@ -114,10 +118,9 @@ def with_rest_of_start(checkpoint: Checkpoint, run: Path) -> Checkpoint:
     Raises:
         CheckpointError: the model in the folder cannot be read.
     """
-    path = run / START_NAME
-    if not path.is_file():
+    if not adds_classes(run):
         return checkpoint
-    start, card = read_checkpoint(path), checkpoint.card
+    start, card = read_checkpoint(run / START_NAME), checkpoint.card
     facts = {
         **start.card.training, "new_classes": card.training,
         ALL_SUBJECTS: start.card.saw_all_subjects or card.saw_all_subjects,

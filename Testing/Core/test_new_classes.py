@@ -130,6 +130,11 @@ def test_a_continued_run_needs_the_model_no_more(folder: Path, tmp_path: Path) -
     assert all(torch.equal(states[0]["model"][name], value) for name, value in states[1]["model"].items())
 
 
+def test_options_that_would_change_the_model_are_refused(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputFileError, match="only added classes"):
+        export(folder / "run", tmp_path / "x.safetensors", data=folder / "data")
+
+
 def test_a_model_has_to_be_named(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(InputFileError, match="added to a model"):
         train(folder / "data", tmp_path / "run", RECIPE, [folder / "quick.toml"], device="cpu")
@@ -165,13 +170,16 @@ def test_an_unknown_choice_of_what_learns_is_refused() -> None:
         check_settings(replace(read_settings(RECIPE), learned="some"))
 
 
+@pytest.mark.slow
 def test_the_supplied_model_learns_a_class_of_a_few_images(tmp_path: Path) -> None:
     write_pack(tmp_path / "data", "discs")
     recipe = tmp_path / "short.toml"
-    recipe.write_text("[training]\nsteps = 20\nwarmup_steps = 2\nbatch_size = 2\n")
+    recipe.write_text("[training]\nsteps = 50\nwarmup_steps = 2\nbatch_size = 2\n")
     train(tmp_path / "data", tmp_path / "run", RECIPE, [recipe], init="kprism-small", device="cpu")
     export(tmp_path / "run", tmp_path / "discs.safetensors")
     predictor = Predictor(load_model(tmp_path / "discs.safetensors", "cpu"))
-    sample = disc_set().samples[0]
-    mask = predictor.predict(predictor.encode(sample.image), "disc").mask
-    assert dice(mask, sample.mask > 0) > 0.9
+    scores = [
+        dice(predictor.predict(predictor.encode(sample.image), "disc").mask, sample.mask > 0)
+        for sample in disc_set().samples
+    ]
+    assert np.mean(scores) > 0.9
