@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from KPrismCore.checks import require_reference
 from KPrismCore.class_table import ClassEntry
 from KPrismCore.confidence import confidence, expected_dice, prompt_kind
 from KPrismCore.correction import corrected
@@ -25,7 +24,7 @@ from KPrismCore.predictions import Features, Prediction
 from KPrismCore.predictor_inputs import PredictorInputs
 from KPrismCore.preprocess import Range
 from KPrismCore.prompts import Click
-from KPrismCore.recognition import UNTRIED, Recognition, dice_with
+from KPrismCore.recognition import TRIED, UNTRIED, Recognition, dice_with
 from KPrismCore.zoom import Window
 
 MAX_REFERENCES = 9
@@ -94,29 +93,25 @@ class Predictor(PredictorInputs):
             raise ReferenceMismatchError(
                 f"{len(references)} references were given.", f"Give 1 to {MAX_REFERENCES} references."
             )
-        images, masks = [], []
-        for image, mask in references:
-            require_reference(image, mask)
-            found = self._range(image, modality, value_range)
-            prepared, letterbox = self._prepare(image, spacing, found, reference=True)
-            images.append(prepared)
-            scaled = letterbox.mask(torch.from_numpy(np.ascontiguousarray(mask > 0)).float())[None]
-            if not scaled.any():
-                raise ReferenceMismatchError(
-                    f"A reference's object is lost at the network's {self.model.input_size} pixels.",
-                    "Choose a slice on which it is larger, or crop the image.",
-                )
-            masks.append(scaled)
-        encoded = self._run(
-            lambda: self.model.network.encode_references(
-                torch.stack(images)[None].to(self.model.device),
-                torch.stack(masks)[None].to(self.model.device),
-            )
+        ready = [self._prepare_reference(*pair, modality, spacing, value_range) for pair in references]
+        images = torch.stack([image for image, _, _, _ in ready])[None]
+        masks = torch.stack([mask for _, mask, _, _ in ready])[None]
+        encoded, seen = self._run(
+            lambda: self.model.network.encode_shown(images.to(self.model.device), masks.to(self.model.device))
         )
-        if self.model.recognition is None or not recognise:
+        if self.model.recognition is None:
             return encoded
-        fits = [self._fits(*pair, modality, spacing, value_range) for pair in references]
-        return replace(encoded, fits=torch.stack(fits)[None])
+        fits = torch.full((1, len(ready), len(self.model.catalogue.trained)), UNTRIED)
+        for number in range(min(TRIED, len(ready)) if recognise else 0):
+            image, mask = references[number]
+            features = self._shown_features([maps[number : number + 1] for maps in seen])
+            shown = Features(ready[number][2], features, modality, image, ready[number][3])
+            fits[0, number] = self._fits(shown, mask)
+        return replace(encoded, fits=fits)
+
+    def _shown_features(self, maps: list[Tensor]) -> ImageFeatures:
+        """The features of a reference's own image, from the maps that were made for it."""
+        return self._run(lambda: self.model.network.features([one.to(self.model.device) for one in maps]))
 
     def predict(
         self,
@@ -221,21 +216,11 @@ class Predictor(PredictorInputs):
 
         return resize(self._run(decode).float(), self.model.input_size).sigmoid().cpu()
 
-    def _fits(
-        self,
-        image: NDArray[Any],
-        mask: NDArray[Any],
-        modality: str | None,
-        spacing: tuple[float, float],
-        value_range: Range | None,
-    ) -> Tensor:
+    def _fits(self, features: Features, mask: NDArray[Any]) -> Tensor:
         """How well each trained class's mask fits a reference's; those of other modalities are not tried."""
         catalogue, threshold = self.model.catalogue, self.model.lowest_threshold
-        asked = catalogue.classes_for_modality(modality)
+        asked = catalogue.classes_for_modality(features.modality)
         fits = torch.full((len(catalogue.trained),), UNTRIED)
-        if not asked:
-            return fits
-        features = self.encode(image, modality, spacing=spacing, value_range=value_range)
         for place, entry in enumerate(catalogue.trained):
             if entry in asked:
                 square = self._decode(features, entry.index, None, (), None)

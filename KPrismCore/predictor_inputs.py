@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from KPrismCore.checks import require_image
-from KPrismCore.errors import PromptError
+from KPrismCore.checks import require_image, require_reference
+from KPrismCore.errors import PromptError, ReferenceMismatchError
 from KPrismCore.letterbox import Letterbox, Rounding, network_input
 from KPrismCore.model import Model
 from KPrismCore.network.prompts import ClickSet
@@ -45,6 +45,26 @@ class PredictorInputs:
         size, smooth = self.model.input_size, not settings.quantise
         letterbox = Letterbox(height, width, size, spacing, rounding, antialias=smooth)
         return network_input(to_unit(image, found), letterbox, settings), letterbox
+
+    def _prepare_reference(
+        self,
+        image: NDArray[Any],
+        mask: NDArray[Any],
+        modality: str | None,
+        spacing: tuple[float, float],
+        value_range: Range | None,
+    ) -> tuple[Tensor, Tensor, Letterbox, Range]:
+        """A reference's image (3, S, S) and mask (1, S, S) for the network, and how they were made."""
+        require_reference(image, mask)
+        found = self._range(image, modality, value_range)
+        prepared, letterbox = self._prepare(image, spacing, found, reference=True)
+        scaled = letterbox.mask(torch.from_numpy(np.ascontiguousarray(mask > 0)).float())[None]
+        if not scaled.any():
+            raise ReferenceMismatchError(
+                f"A reference's object is lost at the network's {self.model.input_size} pixels.",
+                "Choose a slice on which it is larger, or crop the image.",
+            )
+        return prepared, scaled, letterbox, found
 
     def _class_index(self, class_name: str) -> int:
         entry = self.model.catalogue.by_name(class_name)

@@ -17,13 +17,15 @@ from torch import Tensor
 
 # Dice of a class that was not tried on a reference
 UNTRIED = -1.0
+# so many of several references are enough to tell what they show
+TRIED = 2
 
 
 @dataclass(frozen=True)
 class Recognition:
     """From which fit on a class counts, and how much more the surer of two answers says.
 
-    least: Dice of the class's mask with that of a reference, the mean over all references.
+    least: Dice of the class's mask with that of a reference, the mean over those it was tried on.
     power: answers weigh as their expected Dice to this power; that of the class times its fit.
     """
 
@@ -51,14 +53,16 @@ class Recognition:
         """The class (its place among those of `fits`) that fits the references best, and how well.
 
         Args:
-            fits: (1, R, classes) Dice on each reference; `UNTRIED` where a class was not tried.
+            fits: (1, R, classes) Dice on each reference; `UNTRIED` where a class was not tried, as none is on
+                the references after the first ones (`TRIED`).
 
         Returns:
             None where none fits well enough.
         """
-        means = fits[0].mean(0)
-        if not len(means):
+        tried = fits[0][(fits[0] > UNTRIED).any(1)]
+        if not tried.numel():
             return None
+        means = tried.mean(0)
         place = int(means.argmax())
         fit = float(means[place])
         return (place, fit) if fit >= self.least else None

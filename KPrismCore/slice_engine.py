@@ -19,6 +19,7 @@ from KPrismCore.predictions import Features, Prediction
 from KPrismCore.predictor import Predictor
 from KPrismCore.preprocess import Range, intensity_range
 from KPrismCore.prompts import Click
+from KPrismCore.recognition import TRIED
 from KPrismCore.references import Reference
 from KPrismCore.session_state import plane_key
 from KPrismCore.slices import Plane
@@ -150,21 +151,24 @@ class SliceEngine:
         self, references: Sequence[Reference], ranges: Sequence[Range], alone: bool
     ) -> ReferenceFeatures:
         parts = [
-            self._encoded_reference(one, found, alone) for one, found in zip(references, ranges, strict=True)
+            self._encoded_reference(one, found, alone and number < TRIED)
+            for number, (one, found) in enumerate(zip(references, ranges, strict=True))
         ]
         # the model may have left the GPU since the first was encoded
         device = self.predictor.model.device
         return ReferenceFeatures.concatenate([to_device(part, device) for part in parts])
 
-    def _encoded_reference(self, reference: Reference, value_range: Range, alone: bool) -> ReferenceFeatures:
+    def _encoded_reference(
+        self, reference: Reference, value_range: Range, recognise: bool
+    ) -> ReferenceFeatures:
         return self._encoded.get(
-            (reference.key, value_range, alone),
+            (reference.key, value_range, recognise),
             lambda: self.predictor.encode_references(
                 [(reference.image, reference.mask)],
                 reference.modality,
                 spacing=reference.spacing,
                 value_range=value_range,
-                recognise=alone,
+                recognise=recognise,
             ),
         )
 

@@ -87,7 +87,10 @@ class KPrism(nn.Module):
 
     def encode_image(self, image: Tensor) -> ImageFeatures:
         """Normalised image (B, 3, S, S) to the features of every later prompt."""
-        maps = self.encoder(image.contiguous(memory_format=torch.channels_last))
+        return self.features(self.encoder(image.contiguous(memory_format=torch.channels_last)))
+
+    def features(self, maps: list[Tensor]) -> ImageFeatures:
+        """The features of images (B, 3, S, S), of which the encoder made these maps."""
         chosen = [maps[self.config.stage_of(stride)] for stride in self.config.strides]
         levels = tuple(self._project(level, features) for level, features in enumerate(chosen))
         fine = maps[1] if self.fine_head is not None else None
@@ -105,6 +108,10 @@ class KPrism(nn.Module):
 
     def encode_references(self, images: Tensor, masks: Tensor) -> ReferenceFeatures:
         """Normalised images (B, R, 3, S, S) and binary masks (B, R, 1, S, S) of one object."""
+        return self.encode_shown(images, masks)[0]
+
+    def encode_shown(self, images: Tensor, masks: Tensor) -> tuple[ReferenceFeatures, list[Tensor]]:
+        """`encode_references`, and the encoder's maps of the images (B*R, 3, S, S), for `features`."""
         batch, count = images.shape[:2]
         image, mask = (
             x.flatten(0, 1).contiguous(memory_format=torch.channels_last) for x in (images, masks.to(images))
@@ -118,7 +125,7 @@ class KPrism(nn.Module):
         found = [chosen[0], values[0], self.summarizer(values, mask)]
         finer = self._finer_keys(chosen)
         found += [] if finer is None else [finer, values[1]]
-        return ReferenceFeatures(*(x.unflatten(0, (batch, count)) for x in found))
+        return ReferenceFeatures(*(x.unflatten(0, (batch, count)) for x in found)), seen
 
     def with_references(self, features: ImageFeatures, references: ReferenceFeatures) -> ImageFeatures:
         """Features read out from the references at the coarsest level, spec section 6, or at two."""

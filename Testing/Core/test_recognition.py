@@ -152,6 +152,26 @@ def test_references_that_are_put_together_keep_their_fits(predictor: Predictor, 
     assert torch.equal(both, together)
 
 
+def test_classes_are_tried_on_the_first_two_references_only(predictor: Predictor, shown: np.ndarray) -> None:
+    fits = predictor.encode_references([(IMAGE, shown), (OTHER, shown), (IMAGE, shown)], "MR").fits
+    assert fits is not None
+    assert (fits[0] > UNTRIED).any(1).tolist() == [True, True, False]
+
+
+def test_references_on_which_nothing_was_tried_do_not_count() -> None:
+    fits = torch.tensor([[[0.7, 0.6], [UNTRIED, UNTRIED]]])
+    place, fit = Recognition().best(fits) or (-1, 0.0)
+    assert (place, fit) == (0, pytest.approx(0.7))
+
+
+def test_a_session_shows_many_references_of_which_two_are_recognised(model: Model) -> None:
+    session = AnnotationSession(Predictor(model), random_volume())
+    session.new_segment()
+    planes = [session.plane(index) for index in (1, 2, 3)]
+    session.add_reference(session.volume, session.volume.array > 300, planes)
+    assert session.predict_slice(session.plane(2)).after.shape == (24, 20)
+
+
 def test_dice_with_an_empty_mask_is_zero(shown: np.ndarray) -> None:
     assert dice_with(np.zeros_like(shown), shown) == 0
 
