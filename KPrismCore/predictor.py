@@ -74,18 +74,18 @@ class Predictor(PredictorInputs):
         *,
         spacing: tuple[float, float] = (1.0, 1.0),
         value_range: Range | None = None,
-        recognise: bool = True,
+        classes: Sequence[str] | None = None,
     ) -> ReferenceFeatures:
         """Encode 1 to 9 references, each an image and a mask (H, W) of the object on it.
 
         Args:
             references: image (H, W) or (H, W, 3) and mask (H, W) each.
-            modality: as `encode` takes it; the classes of other modalities are not recognised.
-            spacing, value_range: as `encode` takes them.
-            recognise: whether to find out which class they show, where the checkpoint does so. It matters for
-                references alone, and takes as long as a prediction for each class of the modality.
+            modality, spacing, value_range: as `encode` takes them.
+            classes: those that they may show, where the checkpoint finds that out (`recognition`); None for
+                all of the modality. Each takes as long as a prediction, and matters without clicks only.
 
         Raises:
+            UnknownClassError: one of the classes is not in the catalogue.
             ReferenceMismatchError: no reference, too many, an empty mask, or a mask of another size.
             ImageContentError: as for `encode`.
         """
@@ -101,12 +101,17 @@ class Predictor(PredictorInputs):
         )
         if self.model.recognition is None:
             return encoded
-        fits = torch.full((1, len(ready), len(self.model.catalogue.trained)), UNTRIED)
-        for number in range(min(TRIED, len(ready)) if recognise else 0):
+        catalogue = self.model.catalogue
+        asked = (
+            catalogue.classes_for_modality(modality) if classes is None else map(catalogue.by_name, classes)
+        )
+        places = [catalogue.trained.index(entry) for entry in asked]
+        fits = torch.full((1, len(ready), len(catalogue.trained)), UNTRIED)
+        for number in range(min(TRIED, len(ready)) if places else 0):
             image, mask = references[number]
             features = self._shown_features([maps[number : number + 1] for maps in seen])
             shown = Features(ready[number][2], features, modality, image, ready[number][3])
-            fits[0, number] = self._fits(shown, mask)
+            fits[0, number, places] = self._fits(shown, mask, places)
         return replace(encoded, fits=fits)
 
     def _shown_features(self, maps: list[Tensor]) -> ImageFeatures:
@@ -124,7 +129,7 @@ class Predictor(PredictorInputs):
         """Predict the mask of one object from any combination of prompts.
 
         Clicks alone on a mask so far may be answered on the part of the image around them, see `zoom`;
-        references alone with the class that they show as well, see `recognition`.
+        references with the class that they show, or that is given with them, see `recognition`.
 
         Args:
             class_name: a name or synonym of the model's catalogue.
@@ -148,12 +153,12 @@ class Predictor(PredictorInputs):
             if part is not None:
                 return self._predict_near(features, clicks, *part)
         square = self._decode(features, index, references, clicks, previous)
-        known = None if references is None or index is not None or clicks else self._known(references)
+        known = None if references is None or clicks else self._known(index, references)
         if known is not None:
             square = self._averaged(features, *known, previous, square)
         probability = features.letterbox.restore(square)[0, 0].numpy()
         found = self._prediction(probability, square, prompt_kind(len(clicks), references is not None))
-        return found if known is None else replace(found, known_class=known[0].name)
+        return found if known is None or index is not None else replace(found, known_class=known[0].name)
 
     def refine(
         self,
@@ -216,28 +221,33 @@ class Predictor(PredictorInputs):
 
         return resize(self._run(decode).float(), self.model.input_size).sigmoid().cpu()
 
-    def _fits(self, features: Features, mask: NDArray[Any]) -> Tensor:
-        """How well each trained class's mask fits a reference's; those of other modalities are not tried."""
-        catalogue, threshold = self.model.catalogue, self.model.lowest_threshold
-        asked = catalogue.classes_for_modality(features.modality)
-        fits = torch.full((len(catalogue.trained),), UNTRIED)
-        for place, entry in enumerate(catalogue.trained):
-            if entry in asked:
-                square = self._decode(features, entry.index, None, (), None)
-                probability = features.letterbox.restore(square)[0, 0].numpy()
-                fits[place] = dice_with(decide(probability, threshold), mask > 0)
+    def _fits(self, features: Features, mask: NDArray[Any], places: Sequence[int]) -> Tensor:
+        """How well the masks of the trained classes at these places fit a reference's, on its own image."""
+        fits = torch.zeros(len(places))
+        for number, place in enumerate(places):
+            square = self._decode(features, self.model.catalogue.trained[place].index, None, (), None)
+            probability = features.letterbox.restore(square)[0, 0].numpy()
+            fits[number] = dice_with(decide(probability, self.model.lowest_threshold), mask > 0)
         return fits
 
-    def _known(self, references: ReferenceFeatures) -> tuple[ClassEntry, float] | None:
-        """The class that references show and how well it fits them; None where there is none."""
-        rule = self.model.recognition
-        best = None if rule is None or references.fits is None else rule.best(references.fits)
-        return None if best is None else (self.model.catalogue.trained[best[0]], best[1])
+    def _known(self, index: int | None, references: ReferenceFeatures) -> tuple[ClassEntry, float] | None:
+        """The class that references show and how well it fits them; None where there is none.
+
+        Args:
+            index: of the class that was given with them; else None.
+            references: from `encode_references`.
+        """
+        rule, catalogue = self.model.recognition, self.model.catalogue
+        if rule is None or references.fits is None:
+            return None
+        only = None if index is None else catalogue.trained.index(catalogue.by_index(index))
+        best = rule.best(references.fits, only)
+        return None if best is None else (catalogue.trained[best[0]], best[1])
 
     def _averaged(
         self, features: Features, entry: ClassEntry, fit: float, previous: Tensor | None, square: Tensor
     ) -> Tensor:
-        """The answer to references (1, 1, S, S), averaged with that to the class which they show."""
+        """An answer with references (1, 1, S, S), averaged with that to the class alone which they show."""
         by_class = self._decode(features, entry.index, None, (), previous)
         sure = self._expected(by_class), self._expected(square)
         return (self.model.recognition or Recognition()).averaged(by_class, fit, square, sure)

@@ -2,7 +2,8 @@
 
 Each class of the modality is tried on the reference's own image. The one whose mask fits the reference's mask
 best is what the reference shows, as far as it fits. On another image the answers to that class and to the
-references are averaged, each by how sure it is. Ours, not the paper's, whose references speak for themselves.
+references are averaged, each by how sure it is. So are those to a class that is given with references and to
+both in one prompt, as far as the class fits them. Ours, not the paper's, where a prompt has one answer.
 """
 
 from __future__ import annotations
@@ -49,12 +50,14 @@ class Recognition:
         """
         return None if values is None else cls(**values)
 
-    def best(self, fits: Tensor) -> tuple[int, float] | None:
+    def best(self, fits: Tensor, only: int | None = None) -> tuple[int, float] | None:
         """The class (its place among those of `fits`) that fits the references best, and how well.
 
         Args:
             fits: (1, R, classes) Dice on each reference; `UNTRIED` where a class was not tried, as none is on
                 the references after the first ones (`TRIED`).
+
+            only: place of the class that was given with the references, if any: no other is asked for.
 
         Returns:
             None where none fits well enough.
@@ -63,7 +66,7 @@ class Recognition:
         if not tried.numel():
             return None
         means = tried.mean(0)
-        place = int(means.argmax())
+        place = int(means.argmax()) if only is None else only
         fit = float(means[place])
         return (place, fit) if fit >= self.least else None
 

@@ -119,9 +119,9 @@ class SliceEngine:
         if class_name is None and not enabled and not clicks:
             raise nothing_to_go_by()
         features = self.encode(plane, class_name)
-        # with a class or clicks nothing has to be recognised
-        alone = class_name is None and not clicks
-        shown = self._shown(enabled, self.value_range(class_name), alone) if enabled else None
+        # what they may be recognised as; beside clicks that does not matter
+        names = () if clicks else None if class_name is None else (class_name,)
+        shown = self._shown(enabled, self.value_range(class_name), names) if enabled else None
         ask = self.predictor.refine if refining else self.predictor.predict
         prediction = ask(features, class_name, shown, clicks, previous)
         # features grow by what they read out from references
@@ -141,17 +141,19 @@ class SliceEngine:
         asked = Asked(self.volume.modality, self.entry(class_name), has_references)
         return find_doubt(read_abilities(model.card.metrics), model.catalogue, asked, model.card.modalities)
 
-    def _shown(self, references: Sequence[Reference], value_range: Range, alone: bool) -> ReferenceFeatures:
+    def _shown(
+        self, references: Sequence[Reference], value_range: Range, names: tuple[str, ...] | None
+    ) -> ReferenceFeatures:
         """The references encoded; the same object for the same set, on which the predictor's speed relies."""
         ranges = [value_range if one.follows else one.value_range for one in references]
-        keys = tuple((one.key, found, alone) for one, found in zip(references, ranges, strict=True))
-        return self._sets.get(keys, lambda: self._concatenated(references, ranges, alone))
+        keys = tuple((one.key, found, names) for one, found in zip(references, ranges, strict=True))
+        return self._sets.get(keys, lambda: self._concatenated(references, ranges, names))
 
     def _concatenated(
-        self, references: Sequence[Reference], ranges: Sequence[Range], alone: bool
+        self, references: Sequence[Reference], ranges: Sequence[Range], names: tuple[str, ...] | None
     ) -> ReferenceFeatures:
         parts = [
-            self._encoded_reference(one, found, alone and number < TRIED)
+            self._encoded_reference(one, found, names if number < TRIED else ())
             for number, (one, found) in enumerate(zip(references, ranges, strict=True))
         ]
         # the model may have left the GPU since the first was encoded
@@ -159,16 +161,16 @@ class SliceEngine:
         return ReferenceFeatures.concatenate([to_device(part, device) for part in parts])
 
     def _encoded_reference(
-        self, reference: Reference, value_range: Range, recognise: bool
+        self, reference: Reference, value_range: Range, names: tuple[str, ...] | None
     ) -> ReferenceFeatures:
         return self._encoded.get(
-            (reference.key, value_range, recognise),
+            (reference.key, value_range, names),
             lambda: self.predictor.encode_references(
                 [(reference.image, reference.mask)],
                 reference.modality,
                 spacing=reference.spacing,
                 value_range=value_range,
-                recognise=recognise,
+                classes=names,
             ),
         )
 

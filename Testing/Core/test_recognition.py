@@ -12,7 +12,7 @@ import torch
 
 from KPrismCore.checkpoint import read_checkpoint, save_checkpoint
 from KPrismCore.commands import checkpoints
-from KPrismCore.errors import CheckpointError
+from KPrismCore.errors import CheckpointError, UnknownClassError
 from KPrismCore.model import Model, load_model
 from KPrismCore.network.prompts import ReferenceFeatures
 from KPrismCore.predictor import Predictor
@@ -86,8 +86,47 @@ def test_the_answer_lies_between_those_of_class_and_reference(model: Model, show
     assert not torch.allclose(found, by_reference, atol=1e-4)
 
 
-@pytest.mark.parametrize("prompt", [{"class_name": "liver"}, {"clicks": [Click(9, 9)]}])
-def test_a_class_or_clicks_beside_the_references_are_answered_as_ever(
+def test_a_class_beside_references_that_it_fits_is_answered_alone_too(
+    model: Model, shown: np.ndarray
+) -> None:
+    name = model.catalogue.classes_for_modality("MR")[0].name
+    squares = []
+    for predictor in (Predictor(model), plain(model)):
+        references = predictor.encode_references([(OTHER, shown)], "MR", classes=[name])
+        found = predictor.predict(predictor.encode(IMAGE), name, references)
+        assert found.known_class is None
+        squares.append(found.square)
+    by_class = plain(model).predict(plain(model).encode(IMAGE), name).square
+    low, high = torch.minimum(by_class, squares[1]), torch.maximum(by_class, squares[1])
+    assert bool(((squares[0] >= low - 1e-6) & (squares[0] <= high + 1e-6)).all())
+    assert not torch.allclose(*squares, atol=1e-4)
+
+
+def test_a_class_beside_references_that_show_something_else_is_answered_as_ever(
+    model: Model, shown: np.ndarray
+) -> None:
+    name = model.catalogue.classes_for_modality("MR")[0].name
+    squares = []
+    for predictor in (Predictor(model), plain(model)):
+        references = predictor.encode_references([(OTHER, ~shown)], "MR", classes=[name])
+        squares.append(predictor.predict(predictor.encode(IMAGE), name, references).square)
+    assert torch.equal(*squares)
+
+
+def test_only_the_given_class_is_asked_for(model: Model) -> None:
+    assert Recognition().best(torch.tensor([[[0.9, 0.6]]]), 1) == (1, pytest.approx(0.6))
+    assert Recognition().best(torch.tensor([[[0.9, 0.4]]]), 1) is None
+
+
+def test_an_unknown_class_to_try_is_named(predictor: Predictor, shown: np.ndarray) -> None:
+    with pytest.raises(UnknownClassError, match="no class 'nothing'"):
+        predictor.encode_references([(OTHER, shown)], "MR", classes=["nothing"])
+
+
+@pytest.mark.parametrize(
+    "prompt", [{"clicks": [Click(9, 9)]}, {"class_name": "liver", "clicks": [Click(9, 9)]}]
+)
+def test_clicks_beside_the_references_are_answered_as_ever(
     model: Model, shown: np.ndarray, prompt: dict
 ) -> None:
     answers = []
@@ -215,17 +254,16 @@ def test_models_that_recognise_and_do_not_are_told_apart_by_evaluate(model: Mode
 
 
 @pytest.mark.parametrize(
-    ("prompts", "known"), [({}, True), ({"class_name": "liver"}, False), ({"clicks": [(8, 8, 2)]}, False)]
+    ("prompts", "tried"),
+    [({}, 14), ({"class_name": "left atrium"}, 1), ({"clicks": [(8, 8, 2)]}, 0)],
 )
-def test_a_session_recognises_references_only_where_they_answer_alone(
-    model: Model, prompts: dict, known: bool
-) -> None:
+def test_a_session_tries_what_can_matter(model: Model, prompts: dict, tried: int) -> None:
     asked = []
 
     class Watched(Predictor):
-        def _fits(self, *arguments: Any) -> torch.Tensor:
-            asked.append(arguments)
-            return super()._fits(*arguments)
+        def _fits(self, features: Any, mask: Any, places: Any) -> torch.Tensor:
+            asked.append(len(places))
+            return super()._fits(features, mask, places)
 
     session = AnnotationSession(Watched(model), random_volume())
     session.new_segment(class_name=prompts.get("class_name"))
@@ -234,4 +272,4 @@ def test_a_session_recognises_references_only_where_they_answer_alone(
         session.add_click_at(prompts["clicks"][0], positive=True)
     else:
         session.predict_slice(session.plane(2))
-    assert bool(asked) == known
+    assert sum(asked) == tried
