@@ -24,7 +24,7 @@ from KPrismCore.predictions import Features, Prediction
 from KPrismCore.predictor_inputs import PredictorInputs
 from KPrismCore.preprocess import Range
 from KPrismCore.prompts import Click
-from KPrismCore.recognition import TRIED, UNTRIED, Recognition, dice_with
+from KPrismCore.recognition import TRIED, UNTRIED, Recognition
 from KPrismCore.zoom import Window
 
 MAX_REFERENCES = 9
@@ -223,11 +223,12 @@ class Predictor(PredictorInputs):
 
     def _fits(self, features: Features, mask: NDArray[Any], places: Sequence[int]) -> Tensor:
         """How well the masks of the trained classes at these places fit a reference's, on its own image."""
-        fits = torch.zeros(len(places))
+        fits, shown = torch.zeros(len(places)), (mask > 0).astype(np.float32)
         for number, place in enumerate(places):
             square = self._decode(features, self.model.catalogue.trained[place].index, None, (), None)
             probability = features.letterbox.restore(square)[0, 0].numpy()
-            fits[number] = dice_with(decide(probability, self.model.lowest_threshold), mask > 0)
+            # of a mask that is certain it is the Dice itself, and 0 for an empty one
+            fits[number] = expected_dice(decide(probability, self.model.lowest_threshold), shown)
         return fits
 
     def _known(self, index: int | None, references: ReferenceFeatures) -> tuple[ClassEntry, float] | None:

@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
 # Dice of a class that was not tried on a reference
@@ -85,8 +83,3 @@ class Recognition:
         if known + shown == 0:
             return by_references
         return (known * by_class + shown * by_references) / (known + shown)
-
-
-def dice_with(mask: NDArray[np.bool_], shown: NDArray[np.bool_]) -> float:
-    """Dice of a mask (H, W) with a reference's, which is not empty."""
-    return float(2 * np.count_nonzero(mask & shown) / (np.count_nonzero(mask) + np.count_nonzero(shown)))

@@ -119,9 +119,7 @@ class SliceEngine:
         if class_name is None and not enabled and not clicks:
             raise nothing_to_go_by()
         features = self.encode(plane, class_name)
-        # what they may be recognised as; beside clicks that does not matter
-        names = () if clicks else None if class_name is None else (class_name,)
-        shown = self._shown(enabled, self.value_range(class_name), names) if enabled else None
+        shown = self._shown(enabled, class_name, bool(clicks)) if enabled else None
         ask = self.predictor.refine if refining else self.predictor.predict
         prediction = ask(features, class_name, shown, clicks, previous)
         # features grow by what they read out from references
@@ -142,12 +140,17 @@ class SliceEngine:
         return find_doubt(read_abilities(model.card.metrics), model.catalogue, asked, model.card.modalities)
 
     def _shown(
-        self, references: Sequence[Reference], value_range: Range, names: tuple[str, ...] | None
+        self, references: Sequence[Reference], class_name: str | None, clicked: bool
     ) -> ReferenceFeatures:
         """The references encoded; the same object for the same set, on which the predictor's speed relies."""
+        value_range = self.value_range(class_name)
         ranges = [value_range if one.follows else one.value_range for one in references]
-        keys = tuple((one.key, found, names) for one, found in zip(references, ranges, strict=True))
-        return self._sets.get(keys, lambda: self._concatenated(references, ranges, names))
+        keys = tuple((one.key, found) for one, found in zip(references, ranges, strict=True))
+        # what they may be recognised as: beside clicks it does not matter, but may be known already
+        names: tuple[str, ...] | None = None if class_name is None else (class_name,)
+        if self.predictor.model.recognition is None or (clicked and (keys, names) not in self._sets):
+            names = ()
+        return self._sets.get((keys, names), lambda: self._concatenated(references, ranges, names))
 
     def _concatenated(
         self, references: Sequence[Reference], ranges: Sequence[Range], names: tuple[str, ...] | None

@@ -13,11 +13,13 @@ import torch
 from KPrismCore.checkpoint import read_checkpoint, save_checkpoint
 from KPrismCore.commands import checkpoints
 from KPrismCore.errors import CheckpointError, UnknownClassError
+from KPrismCore.evaluation.model_scores import ModelScores
+from KPrismCore.evaluation.protocol import FAST
 from KPrismCore.model import Model, load_model
 from KPrismCore.network.prompts import ReferenceFeatures
 from KPrismCore.predictor import Predictor
 from KPrismCore.prompts import Click
-from KPrismCore.recognition import UNTRIED, Recognition, dice_with
+from KPrismCore.recognition import UNTRIED, Recognition
 from KPrismCore.session import AnnotationSession
 from Testing.Core.tiny import random_volume, tiny_checkpoint, tiny_model
 
@@ -211,8 +213,15 @@ def test_a_session_shows_many_references_of_which_two_are_recognised(model: Mode
     assert session.predict_slice(session.plane(2)).after.shape == (24, 20)
 
 
-def test_dice_with_an_empty_mask_is_zero(shown: np.ndarray) -> None:
-    assert dice_with(np.zeros_like(shown), shown) == 0
+def test_a_class_that_finds_nothing_on_a_reference_fits_it_not_at_all(
+    model: Model, shown: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "KPrismCore.predictor.decide", lambda probability, *_: np.zeros_like(probability, bool)
+    )
+    fits = Predictor(model).encode_references([(OTHER, shown)], "MR", classes=["left atrium"]).fits
+    assert fits is not None
+    assert float(fits.max()) == 0
 
 
 @pytest.mark.parametrize("rule", [None, Recognition(power=2.5)])
@@ -246,30 +255,64 @@ def test_an_impossible_rule_is_a_damaged_checkpoint(tmp_path: Path, values: dict
 
 
 def test_models_that_recognise_and_do_not_are_told_apart_by_evaluate(model: Model) -> None:
-    from KPrismCore.evaluation.model_scores import ModelScores
-    from KPrismCore.evaluation.protocol import FAST
-
     identities = {ModelScores(one, FAST).identity for one in (Predictor(model), plain(model))}
     assert len(identities) == 2
 
 
-@pytest.mark.parametrize(
-    ("prompts", "tried"),
-    [({}, 14), ({"class_name": "left atrium"}, 1), ({"clicks": [(8, 8, 2)]}, 0)],
-)
-def test_a_session_tries_what_can_matter(model: Model, prompts: dict, tried: int) -> None:
-    asked = []
+class Watched(Predictor):
+    """Notes how often references are encoded, and how many classes are tried on them."""
 
-    class Watched(Predictor):
-        def _fits(self, features: Any, mask: Any, places: Any) -> torch.Tensor:
-            asked.append(len(places))
-            return super()._fits(features, mask, places)
+    def __init__(self, model: Model) -> None:
+        super().__init__(model)
+        self.encoded = self.tried = 0
 
-    session = AnnotationSession(Watched(model), random_volume())
-    session.new_segment(class_name=prompts.get("class_name"))
+    def encode_references(self, *arguments: Any, **options: Any) -> ReferenceFeatures:
+        self.encoded += 1
+        return super().encode_references(*arguments, **options)
+
+    def _fits(self, features: Any, mask: Any, places: Any) -> torch.Tensor:
+        self.tried += len(places)
+        return super()._fits(features, mask, places)
+
+
+def a_session(predictor: Predictor, class_name: str | None = None) -> AnnotationSession:
+    session = AnnotationSession(predictor, random_volume())
+    session.new_segment(class_name=class_name)
     session.add_reference(session.volume, session.volume.array > 300, [session.plane(2)])
-    if "clicks" in prompts:
-        session.add_click_at(prompts["clicks"][0], positive=True)
-    else:
+    return session
+
+
+@pytest.mark.parametrize(("class_name", "tried"), [(None, 14), ("left atrium", 1)])
+def test_a_session_tries_the_classes_that_can_matter(
+    model: Model, class_name: str | None, tried: int
+) -> None:
+    predictor = Watched(model)
+    session = a_session(predictor, class_name)
+    session.predict_slice(session.plane(2))
+    assert predictor.tried == tried
+
+
+def test_a_session_tries_no_class_on_references_beside_a_first_click(model: Model) -> None:
+    predictor = Watched(model)
+    a_session(predictor).add_click_at((8, 8, 2), positive=True)
+    assert (predictor.encoded, predictor.tried) == (1, 0)
+
+
+@pytest.mark.parametrize("rule", [None, Recognition()])
+def test_a_click_after_a_prediction_encodes_no_reference_again(
+    model: Model, rule: Recognition | None
+) -> None:
+    predictor = Watched(replace(model, recognition=rule))
+    session = a_session(predictor)
+    session.predict_slice(session.plane(2))
+    session.add_click_at((8, 8, 2), positive=True)
+    assert predictor.encoded == 1
+
+
+def test_another_class_encodes_no_reference_again_where_nothing_is_recognised(model: Model) -> None:
+    predictor = Watched(replace(model, recognition=None))
+    session = a_session(predictor)
+    for name in ("left atrium", "right atrium"):
+        session.set_class(name)
         session.predict_slice(session.plane(2))
-    assert sum(asked) == tried
+    assert predictor.encoded == 1

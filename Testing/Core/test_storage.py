@@ -103,6 +103,11 @@ def test_only_files_with_8_bit_weights_ask_for_a_newer_version(checkpoint, tmp_p
     assert versions == [1, 2]
 
 
+def test_queries_of_classes_stay_as_they_are_however_many_there_are():
+    queries = {"class_content.weight": torch.randn(200, 96)}
+    assert torch.equal(packed(queries)["class_content.weight"], queries["class_content.weight"])
+
+
 @pytest.mark.parametrize("damage", ["no scale", "no weight", "a short scale"])
 def test_scales_that_do_not_fit_are_an_error(checkpoint, tmp_path, damage):
     path = tmp_path / "m.safetensors"

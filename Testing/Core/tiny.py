@@ -104,6 +104,7 @@ class FakePredictor:
             catalogue=load_catalogue(class_names),
             preprocessing=Preprocessing(),
             card=ModelCard(name="fake"),
+            recognition=None,
             input_size=SIDE,
             device=torch.device("cpu"),
         )
