@@ -158,6 +158,7 @@ set(KPRISM_CORE_SCRIPTS
   KPrismCore/training/deformed.py
   KPrismCore/training/drawings.py
   KPrismCore/training/export.py
+  KPrismCore/training/found.py
   KPrismCore/training/learner.py
   KPrismCore/training/loop.py
   KPrismCore/training/losses.py

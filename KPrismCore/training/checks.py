@@ -9,7 +9,7 @@ from KPrismCore.training.settings import LEARNED, MODES, NEW_CLASSES, OPTIMIZERS
 
 SHARES = (
     "silent_probability", "noisy_click_probability", "synthetic_probability", "component_probability",
-    "union_probability", "crop_probability", "deformed_share", "click_first_probability",
+    "union_probability", "crop_probability", "found_share", "deformed_share", "click_first_probability",
 )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from KPrismCore.errors import TrainingDataError
 from KPrismCore.training.chest_lungs import with_chest_lungs
-from KPrismCore.training.drawings import deformed, made_up
+from KPrismCore.training.drawings import deformed, found, made_up
 from KPrismCore.training.packs import MIN_TARGET_PIXELS, ImageSet, Pixels, Sample, training_parts
 from KPrismCore.training.settings import TrainingSettings
 
@@ -216,6 +216,9 @@ class TaskSampler:
         return 0, candidates[int(rng.integers(len(candidates)))]
 
     def _draw_synthetic(self, rng: np.random.Generator, references: int, size: int) -> Task:
+        drawn = self._draw_found(rng, references)
+        if drawn is not None:
+            return drawn
         share, drawings = self._settings.deformed_share, None
         if share > 0 and rng.random() < share:
             drawings = deformed(rng, lambda: self._draw_labels(rng), references + 1)
@@ -223,6 +226,17 @@ class TaskSampler:
             samples = self._sets[int(rng.choice(self._usable, p=self._set_weights))].samples
             drawings = made_up(rng, samples, references + 1, size)
         return Task(drawings[0], tuple(drawings[1:]), "synthetic")
+
+    def _draw_found(self, rng: np.random.Generator, references: int) -> Task | None:
+        """A task of `found_share`; None for the other synthetic ones."""
+        share = self._settings.found_share
+        if share == 0 or rng.random() >= share:
+            return None
+        image_set = self._sets[int(rng.choice(self._usable, p=self._set_weights))]
+        drawings = found(
+            rng, lambda: image_set.samples[int(rng.integers(len(image_set.samples)))], references + 1
+        )
+        return None if drawings is None else Task(drawings[0], tuple(drawings[1:]), image_set.modality)
 
     def _draw_labels(self, rng: np.random.Generator) -> tuple[Sample, tuple[int, ...]]:
         _, source = self._draw_source(rng, classes=False)

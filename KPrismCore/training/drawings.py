@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from KPrismCore.training.deformed import deform_task
+from KPrismCore.training.found import find_object
 from KPrismCore.training.packs import Sample
-from KPrismCore.training.synthetic import MIN_PIXELS, Picture, draw_task
+from KPrismCore.training.synthetic import MIN_PIXELS, Picture, deformation, draw_task
 
 PAINTED_PROBABILITY = 0.4
 LARGEST_SHARE = 0.6
@@ -53,6 +54,31 @@ def deformed(
         sample, target = draw()
         task = deform_task(rng, sample.mask, target, strength=float(rng.uniform(0.5, 1.5)))
         drawings = [task.draw(rng) for _ in range(count)]
+        if usable(drawings):
+            return drawings
+    return None
+
+
+def found(rng: np.random.Generator, draw: Callable[[], Sample], count: int) -> list[Picture] | None:
+    """Find an unmarked object of a real image; references are the same image, bent anew each.
+
+    Args:
+        rng: source of everything random.
+        draw: gives an image, another one each time.
+        count: number of drawings of the same task; the first one is the image as it is.
+
+    Returns:
+        The drawings; None where no image had such an object.
+    """
+    for _ in range(ATTEMPTS):
+        image = draw().image
+        mask = find_object(rng, image)
+        if mask is None:
+            continue
+        drawings = [(image, mask)]
+        for _ in range(count - 1):
+            rows, columns = deformation(rng, len(image))
+            drawings.append((image[rows, columns], mask[rows, columns]))
         if usable(drawings):
             return drawings
     return None

@@ -30,7 +30,8 @@ class TrainingSettings:
     Images are kept at `image_size` (0: the network's `input_size`); where that is larger, a sample is
     reduced to the network's size. With `crop_probability` in click mode it is cut out around its target
     instead, with an edge between the two shares `crop_sides` of the image (0: the network's size).
-    `deformed_share` of the synthetic tasks are bent label maps of real images; the others are made up.
+    `found_share` of the synthetic tasks are unmarked objects of real images (see `found`), `deformed_share`
+    of the rest are bent label maps of real images; the others are made up.
     With `click_first_probability` a task with a class or references has a click from its first pass on; one
     with both, half of the time.
     With `all_subjects` the validation subjects are trained on too, in a last run whose recipe is known to be
@@ -84,6 +85,7 @@ class TrainingSettings:
     matching_loss_factor: float = 0.0
     output_weights: tuple[float, ...] = ()
     synthetic_probability: float = 0.15
+    found_share: float = 0.0
     deformed_share: float = 0.0
     component_probability: float = 0.3
     union_probability: float = 0.1
