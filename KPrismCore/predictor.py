@@ -151,7 +151,7 @@ class Predictor(PredictorInputs):
         if previous_mask is not None and index is None and references is None:
             part = self._part(features, clicks, previous_mask)
             if part is not None:
-                return self._predict_near(features, clicks, *part)
+                return self._predict_near(features, clicks, previous, *part)
         square = self._decode(features, index, references, clicks, previous)
         known = None if references is None or clicks else self._known(index, references)
         if known is not None:
@@ -278,9 +278,14 @@ class Predictor(PredictorInputs):
         return of.astype(np.float32)
 
     def _predict_near(
-        self, features: Features, clicks: Sequence[Click], window: Window, before: NDArray[np.float32]
+        self,
+        features: Features,
+        clicks: Sequence[Click],
+        previous: Tensor | None,
+        window: Window,
+        before: NDArray[np.float32],
     ) -> Prediction:
-        """`predict` on a part of the image; outside it there is nothing of the object."""
+        """`predict` on a part of the image and on all of it; outside the part is nothing of the object."""
         if features.near is None or features.near[0] != window:
             part = self.encode(
                 features.pixels[window.cut], features.modality,
@@ -289,7 +294,12 @@ class Predictor(PredictorInputs):
             features.near = window, part
         near, inside = features.near[1], window.clicks(clicks)
         answer = self._decode(near, None, None, inside, self._previous(near, before[window.cut]))
-        probability = window.put_back(near.letterbox.restore(answer)[0, 0].numpy(), features.shape)
+        seen = near.letterbox.restore(answer)[0, 0].numpy()
+        share = self.model.zoom.whole if self.model.zoom else 0.0
+        if share > 0:
+            square = self._decode(features, None, None, clicks, previous)
+            seen = (1 - share) * seen + share * features.letterbox.restore(square)[0, 0].numpy()[window.cut]
+        probability = window.put_back(seen, features.shape)
         square = features.letterbox.image(torch.from_numpy(probability)[None, None])
         return self._prediction(probability, square, prompt_kind(len(clicks), False))
 

@@ -123,24 +123,52 @@ def test_an_object_that_grows_a_little_is_seen_on_the_same_part(mask):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"margin": 0.5}, {"least": 0.9}, {"most": 2.0}, {"least_pixels": 0}, {"alone": 0}, {"sure": 1.5}],
+    [
+        {"margin": 0.5},
+        {"least": 0.9},
+        {"most": 2.0},
+        {"least_pixels": 0},
+        {"alone": 0},
+        {"sure": 1.5},
+        {"whole": 1.0},
+    ],
 )
 def test_impossible_settings_are_refused(wrong):
     with pytest.raises(ValueError, match="zoom"):
         Zoom(**wrong)
 
 
-def test_the_answer_is_that_of_the_part_alone(model, predictor, image, mask):
-    features = predictor.encode(image, value_range=(0, 255))
-    found = predictor.predict(features, clicks=CLICKS, previous_mask=mask)
+@pytest.mark.parametrize("share", [0.0, 0.35])
+def test_the_answer_is_the_weighed_mean_of_those_to_the_part_and_to_the_whole(
+    model, predictor, image, mask, share
+):
+    model.zoom = replace(model.zoom, whole=share)
     window = model.zoom.window(mask, CLICKS, (1, 1))
+    found = predictor.predict(
+        predictor.encode(image, value_range=(0, 255)), clicks=CLICKS, previous_mask=mask
+    )
     model.zoom = None
-    part = predictor.predict(
-        predictor.encode(image[window.cut], value_range=(0, 255)), clicks=window.clicks(CLICKS),
-        previous_mask=mask[window.cut],
+    part, whole = (
+        predictor.predict(
+            predictor.encode(pixels, value_range=(0, 255)), clicks=clicks, previous_mask=before
+        ).probability
+        for pixels, clicks, before in (
+            (image[window.cut], window.clicks(CLICKS), mask[window.cut]), (image, CLICKS, mask),
+        )
     )  # fmt: skip
-    np.testing.assert_array_equal(found.probability[window.cut], part.probability)
-    np.testing.assert_array_equal(found.mask[window.cut], part.mask)
+    expected = (1 - share) * part + share * whole[window.cut]
+    np.testing.assert_allclose(found.probability[window.cut], expected, atol=1e-6)
+
+
+def test_the_whole_image_is_not_asked_where_it_has_no_weight(model, predictor, image, mask):
+    features = predictor.encode(image)
+    counts = []
+    for share in (0.0, 0.35):
+        model.zoom = replace(model.zoom, whole=share)
+        spy = Spy(model.network, "decode")
+        predictor.predict(features, clicks=CLICKS, previous_mask=mask)
+        counts.append(len(spy.calls))
+    assert counts == [1, 2]
 
 
 def test_a_drawn_spot_too_small_for_the_network_is_not_left_outside(model, predictor, image, mask):
@@ -271,6 +299,10 @@ def test_an_older_checkpoint_has_no_zoom(checkpoint, tmp_path):
     assert "zoom" in read_metadata(path)
     _rewrite(path, lambda metadata: metadata.pop("kprism.zoom"))
     assert read_checkpoint(path).zoom is None
+
+
+def test_the_zoom_of_an_older_checkpoint_looks_at_parts_alone():
+    assert Zoom.from_dict({"margin": 2.0}).whole == 0
 
 
 @pytest.mark.parametrize("damage", ["3", '{"margin": 0}', '{"closer": 2}'])
