@@ -25,6 +25,7 @@ from KPrismCore.training.mixing import mixed
 from KPrismCore.training.new_classes import adds_classes, begun_card, with_rest_of_start
 from KPrismCore.training.recalibrate import BATCHES
 from KPrismCore.training.warm_start import open_start
+from KPrismCore.zoom import Zoom
 
 
 def export(
@@ -55,6 +56,10 @@ def export(
     zoom: Annotated[
         bool, typer.Option(help="Let clicks look at parts, if the network was trained on them.")
     ] = True,
+    whole: Annotated[
+        float | None,
+        typer.Option(help="Weight, below 1, of the whole image's answer beside a part's, if not the usual."),
+    ] = None,
     recognition: Annotated[
         bool, typer.Option(help="Answer references with the class they show as well; not the paper's way.")
     ] = False,
@@ -80,12 +85,24 @@ def export(
         )
     checkpoint = replace(
         checkpoint,
-        zoom=checkpoint.zoom if zoom else None,
+        zoom=_zoom(checkpoint.zoom, whole) if zoom else None,
         recognition=Recognition() if recognition else checkpoint.recognition,
     )
     smaller = halved(checkpoint) if half or eight_bit else checkpoint
     megabytes = write_export(out, replace(smaller, eight_bit=eight_bit or checkpoint.eight_bit), limit)
     print(f"{out}: {megabytes:.1f} MB, {steps} steps")
+
+
+def _zoom(own: Zoom | None, whole: float | None) -> Zoom | None:
+    """The zoom of a checkpoint, with another weight of the whole image if one is given."""
+    if own is None or whole is None:
+        return own
+    try:
+        return replace(own, whole=whole)
+    except ValueError as error:
+        raise InputFileError(
+            f"{whole:g} is no weight.", "Give --whole a number from 0 to below 1."
+        ) from error
 
 
 def _check(run: Path, data: Path | None, mix: str | None) -> None:
