@@ -103,6 +103,7 @@ set(KPRISM_CORE_SCRIPTS
   KPrismCore/oblique.py
   KPrismCore/predictions.py
   KPrismCore/predictor.py
+  KPrismCore/predictor_answers.py
   KPrismCore/predictor_inputs.py
   KPrismCore/preprocess.py
   KPrismCore/prompts.py
