@@ -54,11 +54,11 @@ def export(
         bool, typer.Option(help="Keep the largest as 8-bit numbers, as --half the others: a quarter.")
     ] = False,
     zoom: Annotated[
-        bool, typer.Option(help="Let clicks look at parts, if the network was trained on them.")
-    ] = True,
-    whole: Annotated[
-        float | None,
-        typer.Option(help="Weight, below 1, of the whole image's answer beside a part's, if not the usual."),
+        bool | None,
+        typer.Option(
+            help="Let clicks look at parts, by the rules of today, or not; if not given as the model does "
+            "that only got classes, else if the network was trained on parts."
+        ),
     ] = None,
     recognition: Annotated[
         bool, typer.Option(help="Answer references with the class they show as well; not the paper's way.")
@@ -85,24 +85,12 @@ def export(
         )
     checkpoint = replace(
         checkpoint,
-        zoom=_zoom(checkpoint.zoom, whole) if zoom else None,
+        zoom=checkpoint.zoom if zoom is None else Zoom() if zoom else None,
         recognition=Recognition() if recognition else checkpoint.recognition,
     )
     smaller = halved(checkpoint) if half or eight_bit else checkpoint
     megabytes = write_export(out, replace(smaller, eight_bit=eight_bit or checkpoint.eight_bit), limit)
     print(f"{out}: {megabytes:.1f} MB, {steps} steps")
-
-
-def _zoom(own: Zoom | None, whole: float | None) -> Zoom | None:
-    """The zoom of a checkpoint, with another weight of the whole image if one is given."""
-    if own is None or whole is None:
-        return own
-    try:
-        return replace(own, whole=whole)
-    except ValueError as error:
-        raise InputFileError(
-            f"{whole:g} is no weight.", "Give --whole a number from 0 to below 1."
-        ) from error
 
 
 def _check(run: Path, data: Path | None, mix: str | None) -> None:

@@ -76,10 +76,10 @@ def test_only_a_network_trained_on_enlarged_parts_looks_at_parts(a_run, cut_out,
     assert (made.zoom is not None) == zooms
 
 
-@pytest.mark.parametrize("zoom", [True, False])
+@pytest.mark.parametrize("zoom", [None, True, False])
 def test_the_command_leaves_the_zoom_out_when_told_to(a_run_on_parts, tmp_path, zoom):
     export(a_run_on_parts, tmp_path / "m.safetensors", zoom=zoom)
-    assert (read_checkpoint(tmp_path / "m.safetensors").zoom is not None) == zoom
+    assert read_checkpoint(tmp_path / "m.safetensors").zoom == (None if zoom is False else Zoom())
 
 
 @pytest.fixture
@@ -88,18 +88,6 @@ def a_run_on_parts(a_run: Path, tmp_path: Path) -> Path:
     state["settings"] = replace(SETTINGS, crop_probability=0.3, crop_sides=(0.4, 0.9)).to_plain()
     torch.save(state, tmp_path / STATE_NAME)
     return tmp_path
-
-
-@pytest.mark.parametrize(("given", "kept"), [(None, Zoom().whole), (0.0, 0.0), (0.5, 0.5)])
-def test_the_command_takes_another_weight_of_the_whole_image(a_run_on_parts, tmp_path, given, kept):
-    export(a_run_on_parts, tmp_path / "m.safetensors", whole=given)
-    assert read_checkpoint(tmp_path / "m.safetensors").zoom == Zoom(whole=kept)
-
-
-def test_a_weight_of_one_is_refused(a_run_on_parts, tmp_path):
-    with pytest.raises(InputFileError, match="1 is no weight"):
-        export(a_run_on_parts, tmp_path / "m.safetensors", whole=1.0)
-    assert not (tmp_path / "m.safetensors").exists()
 
 
 def test_an_exported_file_can_be_built(a_run, tmp_path):

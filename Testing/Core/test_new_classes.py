@@ -106,6 +106,11 @@ def test_the_rules_of_the_model_stay(folder: Path, part: str) -> None:
     assert getattr(new, part) == getattr(old, part)
 
 
+def test_the_model_gets_the_rules_of_today_for_parts_when_told_to(folder: Path, tmp_path: Path) -> None:
+    export(folder / "run", tmp_path / "today.safetensors", zoom=True)
+    assert read_checkpoint(tmp_path / "today.safetensors").zoom == Zoom()
+
+
 def test_the_card_of_the_model_stays_but_for_its_name_and_says_what_was_added(folder: Path) -> None:
     card = read_checkpoint(folder / "new.safetensors").card
     assert (card.name, card.licence, card.training["new_classes"]["steps"]) == ("new", "CC0", 2)
