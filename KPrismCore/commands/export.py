@@ -9,6 +9,7 @@ from typing import Annotated
 import torch
 import typer
 
+from KPrismCore.checkpoint import Checkpoint
 from KPrismCore.errors import InputFileError
 from KPrismCore.evaluation.card_figures import with_figures
 from KPrismCore.recognition import Recognition
@@ -83,14 +84,19 @@ def export(
         checkpoint = recalibrated(
             checkpoint, open_data(data, size, skip_damaged=True, cache=cache or run / "slices"), run, batches
         )
-    checkpoint = replace(
+    checkpoint = _with_rules(checkpoint, zoom, recognition)
+    smaller = halved(checkpoint) if half or eight_bit else checkpoint
+    megabytes = write_export(out, replace(smaller, eight_bit=eight_bit or checkpoint.eight_bit), limit)
+    print(f"{out}: {megabytes:.1f} MB, {steps} steps")
+
+
+def _with_rules(checkpoint: Checkpoint, zoom: bool | None, recognition: bool) -> Checkpoint:
+    """Return the checkpoint with the rules that were asked for, and its own where none was."""
+    return replace(
         checkpoint,
         zoom=checkpoint.zoom if zoom is None else Zoom() if zoom else None,
         recognition=Recognition() if recognition else checkpoint.recognition,
     )
-    smaller = halved(checkpoint) if half or eight_bit else checkpoint
-    megabytes = write_export(out, replace(smaller, eight_bit=eight_bit or checkpoint.eight_bit), limit)
-    print(f"{out}: {megabytes:.1f} MB, {steps} steps")
 
 
 def _check(run: Path, data: Path | None, mix: str | None) -> None:
