@@ -54,7 +54,6 @@ class Recognition:
         Args:
             fits: (1, R, classes) Dice on each reference; `UNTRIED` where a class was not tried, as none is on
                 the references after the first ones (`TRIED`).
-
             only: place of the class that was given with the references, if any: no other is asked for.
 
         Returns:

@@ -46,8 +46,6 @@ def find_object(rng: np.random.Generator, image: NDArray[np.uint8]) -> Mask | No
     grey = grey @ _LUMA if grey.ndim == 3 else grey
     regions = _regions(rng, grey)
     sizes = np.bincount(regions.ravel())
-    # 0 is the background of images without edges
-    sizes[0] = 0
     usable = np.flatnonzero((sizes >= SIZES[0] * grey.size) & (sizes <= SIZES[1] * grey.size))
     if not usable.size:
         return None
