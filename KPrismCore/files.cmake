@@ -101,6 +101,7 @@ set(KPRISM_CORE_SCRIPTS
   KPrismCore/network/trunk.py
   KPrismCore/nrrd.py
   KPrismCore/oblique.py
+  KPrismCore/own_click.py
   KPrismCore/predictions.py
   KPrismCore/predictor.py
   KPrismCore/predictor_answers.py

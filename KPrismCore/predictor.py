@@ -17,6 +17,7 @@ from KPrismCore.correction import corrected
 from KPrismCore.decision import decide
 from KPrismCore.errors import PromptError, ReferenceMismatchError
 from KPrismCore.network.prompts import ImageFeatures, ReferenceFeatures
+from KPrismCore.own_click import own_click
 from KPrismCore.predictions import Features, Prediction
 from KPrismCore.predictor_answers import PredictorAnswers
 from KPrismCore.preprocess import Range
@@ -121,7 +122,8 @@ class Predictor(PredictorAnswers):
         """Predict the mask of one object from any combination of prompts.
 
         Clicks alone on a mask so far may be answered on the part of the image around them, see `zoom`;
-        references with the class that they show, or that is given with them, see `recognition`.
+        references with the class that they show, or that is given with them, see `recognition`; what a class
+        alone gave is looked at once more, see `own_click`.
 
         Args:
             class_name: a name or synonym of the model's catalogue.
@@ -145,6 +147,8 @@ class Predictor(PredictorAnswers):
             if part is not None:
                 return self._predict_near(features, clicks, previous, *part)
         square = self._decode(features, index, references, clicks, previous)
+        if references is None and not clicks:
+            square = self._looked_at_again(features, square)
         known = None if references is None or clicks else self._known(index, references)
         if known is not None:
             square = self._averaged(features, *known, previous, square)
@@ -220,6 +224,17 @@ class Predictor(PredictorAnswers):
         by_class = self._decode(features, entry.index, None, (), previous)
         sure = self._expected(by_class), self._expected(square)
         return (self.model.recognition or Recognition()).averaged(by_class, fit, square, sure)
+
+    def _looked_at_again(self, features: Features, square: Tensor) -> Tensor:
+        """An answer to a class (1, 1, S, S), averaged with that to a click of the model's own on its mask."""
+        share = self.model.zoom.own if self.model.zoom else 0.0
+        if share == 0:
+            return square
+        probability = features.letterbox.restore(square)[0, 0].numpy()
+        click = own_click(decide(probability, self.model.lowest_threshold))
+        if click is None:
+            return square
+        return (1 - share) * square + share * self._decode(features, None, None, [click], square)
 
     def _part(
         self, features: Features, clicks: Sequence[Click], previous_mask: NDArray[Any] | Prediction

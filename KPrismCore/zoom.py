@@ -30,6 +30,7 @@ class Zoom:
     clicks on a mask is refined by them alone, which is what a part is looked at for; the mask so far then
     stands for the class and the references. sure: from which confidence on a mask is then changed only where
     a click is, see `correction`. whole: weight of the answer to the whole image beside that to a part, of 1.
+    own: weight of the answer to a click of the model's own beside that to a class alone, see `own_click`.
     """
 
     margin: float = 1.8
@@ -39,9 +40,11 @@ class Zoom:
     alone: int = 1
     sure: float = 0.85
     whole: float = 0.35
+    own: float = 0.5
 
     def __post_init__(self) -> None:
-        shares = 0 < self.least <= self.most <= 1 and 0 <= self.sure <= 1 and 0 <= self.whole < 1
+        weights = 0 <= self.whole < 1 and 0 <= self.own <= 1
+        shares = 0 < self.least <= self.most <= 1 and 0 <= self.sure <= 1 and weights
         if not shares or min(self.margin, self.least_pixels, self.alone) < 1:
             raise ValueError("a zoom has shares between 0 and 1, and margin and numbers of at least 1")
 
@@ -51,12 +54,12 @@ class Zoom:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any] | None) -> Zoom | None:
-        """Inverse of `to_dict`; None for None. Older checkpoints have no `whole`, and look at parts alone.
+        """Inverse of `to_dict`; None for None. Older checkpoints do without `whole` and `own`.
 
         Raises:
             TypeError, ValueError: unknown names, or impossible values.
         """
-        return None if values is None else cls(**{"whole": 0.0, **values})
+        return None if values is None else cls(**{"whole": 0.0, "own": 0.0, **values})
 
     def window(
         self, mask: NDArray[np.bool_], clicks: Sequence[Click], spacing: tuple[float, float]

@@ -15,6 +15,7 @@ from KPrismCore.training.loop import Trainer
 from KPrismCore.training.new_classes import network_settings, with_classes
 from KPrismCore.training.processes import make_fabric
 from KPrismCore.training.schedule import with_steps
+from KPrismCore.training.settings import ALL
 from KPrismCore.training.state import STATE_NAME
 from KPrismCore.training.warm_start import open_start
 
@@ -56,7 +57,9 @@ def train(
         raise OutputFileError(f"{out} holds a training run.", "Add --resume, or name another folder.")
     start = None if init is None or goes_on else open_start(init)
     settings = network_settings(settings, out, start)
-    fabric = make_fabric(devices, nodes, settings.precision, device)
+    # new classes learn in every step
+    idle = settings.learned == ALL
+    fabric = make_fabric(devices, nodes, settings.precision, device, idle_weights=idle)
     torch.set_num_threads(threads)
     with fabric.rank_zero_first():
         say = print if fabric.is_global_zero else _silent

@@ -97,6 +97,7 @@ def throughput_sections(results: Results) -> Iterable[Section]:
         size = f"{found.size[1]} x {found.size[0]} pixels"
         rows = [
             ("encode an image, ms", f"{found.encode:.1f}"), ("first prompt, ms", f"{found.first_prompt:.1f}"),
+            ("a class name, ms", "-" if found.class_name is None else f"{found.class_name:.1f}"),
             ("a further click, ms", f"{found.click:.1f}"), ("encode a reference, ms",
             f"{found.reference:.1f}"), (f"images per second, {found.batch} at a time",
             f"{found.images_per_second:.1f}"), *found.environment.items(),

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from KPrismCore.evaluation.opened import EIGHT_BIT
 from KPrismCore.network.prompts import ClickSet, Prompts
+from KPrismCore.predictions import Features
 from KPrismCore.predictor import Predictor
 from KPrismCore.prompts import Click
 
@@ -27,6 +28,7 @@ REPEATS, BATCH = 7, 8
 class Throughput:
     """Median milliseconds of one act, preparing the image and making the mask included.
 
+    class_name: a class that the model finds on the image; None where it knows none of the modality.
     images_per_second: encoding and one click each, in batches, without preparing. environment: device,
     threads and versions that this was measured with.
     """
@@ -36,6 +38,7 @@ class Throughput:
     first_prompt: float
     click: float
     reference: float
+    class_name: float | None
     images_per_second: float
     batch: int
     environment: dict[str, str]
@@ -75,13 +78,23 @@ def measure_throughput(
         "click": click_again,
         "reference": lambda: predictor.encode_references([(image, truth)], modality, value_range=EIGHT_BIT),
     }
-    medians = {name: _median(act, device, repeats) for name, act in acts.items()}
+    name = _class_on(predictor, features, modality)
+    medians = {act: _median(done, device, repeats) for act, done in acts.items()}
+    by_name = None if name is None else _median(lambda: predictor.predict(features, name), device, repeats)
     batch = _median(_batched(predictor, BATCH), device, max(1, repeats // 2))
     height, width = image.shape[:2]
     return Throughput(
-        (height, width), **medians, images_per_second=round(1000 * BATCH / batch, 2), batch=BATCH,
+        (height, width), **medians, class_name=by_name,
+        images_per_second=round(1000 * BATCH / batch, 2), batch=BATCH,
         environment=environment(device),
     )  # fmt: skip
+
+
+def _class_on(predictor: Predictor, features: Features, modality: str | None) -> str | None:
+    """A class of the modality that is found on the image, so that all is done that a class can need."""
+    names = [entry.name for entry in predictor.model.catalogue.classes_for_modality(modality)]
+    found = (name for name in names if predictor.predict(features, name).mask.any())
+    return next(found, names[0] if names else None)
 
 
 def environment(device: torch.device) -> dict[str, str]:

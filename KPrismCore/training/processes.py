@@ -28,7 +28,12 @@ _PRECISIONS: dict[str, Any] = {"float32": "32-true", "bfloat16": "bf16-mixed", "
 
 
 def make_fabric(
-    devices: int = 1, nodes: int = 1, precision: str = "float32", accelerator: str = "cpu"
+    devices: int = 1,
+    nodes: int = 1,
+    precision: str = "float32",
+    accelerator: str = "cpu",
+    *,
+    idle_weights: bool = True,
 ) -> Fabric:
     """Return a launched Fabric: with several devices and no torchrun, it has started the other processes.
 
@@ -37,6 +42,7 @@ def make_fabric(
         nodes: machines; torchrun's number where it runs.
         precision: of the forward passes: float32, bfloat16 or float16 (CUDA only); weights are float32.
         accelerator: auto (CUDA where there is any), cpu or cuda.
+        idle_weights: some steps leave some weights without a gradient, as where each trains one mode.
 
     Raises:
         DeviceError: there is no such device, or not so many.
@@ -52,10 +58,9 @@ def make_fabric(
     if devices * nodes > 1:
         # depthwise convolutions on channels-last memory; gradients are copied, and right
         warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
-        # each batch trains the weights of its mode only
         strategy = strategies.DDPStrategy(
-            process_group_backend="nccl" if kind == "cuda" else "gloo", find_unused_parameters=True,
-            timeout=PATIENCE,
+            process_group_backend="nccl" if kind == "cuda" else "gloo",
+            find_unused_parameters=idle_weights, timeout=PATIENCE,
         )  # fmt: skip
     fabric: Fabric = fabric_module.Fabric(
         accelerator=kind, devices=devices, num_nodes=nodes, strategy=strategy,

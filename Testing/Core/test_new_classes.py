@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,7 +33,8 @@ from KPrismCore.training.new_classes import START_NAME, with_classes
 from KPrismCore.zoom import Zoom
 from Testing.Core.tiny import CLASSES
 
-RECIPE = Path(__file__).parents[2] / "Resources" / "Configs" / "train-classes.toml"
+ROOT = Path(__file__).parents[2]
+RECIPE = ROOT / "Resources" / "Configs" / "train-classes.toml"
 OVERLAY = """
 [training]
 steps = 2
@@ -175,6 +179,23 @@ def test_a_recipe_that_would_change_known_classes_is_refused() -> None:
 def test_an_unknown_choice_of_what_learns_is_refused() -> None:
     with pytest.raises(ValueError, match="learned is all or new_classes"):
         check_settings(replace(read_settings(RECIPE), learned="some"))
+
+
+@pytest.mark.slow
+def test_two_processes_do_not_look_for_weights_that_learn_nothing(folder: Path, tmp_path: Path) -> None:
+    command = [
+        "train", str(folder / "data"), str(tmp_path / "run"), "--config", str(RECIPE),
+        "--overlay", str(folder / "quick.toml"), "--init", str(folder / "old.safetensors"),
+        "--devices", "2", "--device", "cpu",
+    ]  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "KPrismCore", *command],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        cwd=ROOT, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "unused parameters" not in done.stderr
+    assert torch.load(tmp_path / "run" / "state.pt", weights_only=True)["step"] == 2
 
 
 @pytest.mark.slow
