@@ -72,6 +72,14 @@ class Letterbox:
         """First column of the square that holds image."""
         return (self.size - self.new_width) // 2
 
+    @property
+    def inside(self) -> tuple[slice, slice]:
+        """Index of the image in a map (..., S, S) of the network, without the padding."""
+        return (
+            slice(self.top, self.top + self.new_height),
+            slice(self.left, self.left + self.new_width),
+        )
+
     def image(self, image: Tensor) -> Tensor:
         """Scale bilinearly: float (..., C, H, W) -> (..., C, S, S), zero outside the image."""
         return self._pad(_resize(image, self._inner, "bilinear", self.antialias))
@@ -82,8 +90,7 @@ class Letterbox:
 
     def restore(self, square: Tensor) -> Tensor:
         """Take a map of the network back: float (..., S, S) -> (..., H, W), bilinear, without the padding."""
-        inner = square[..., self.top : self.top + self.new_height, self.left : self.left + self.new_width]
-        return _resize(inner, (self.height, self.width), "bilinear")
+        return _resize(square[(..., *self.inside)], (self.height, self.width), "bilinear")
 
     def points_to_network(self, points: Tensor) -> Tensor:
         """Convert pixels (..., 2) as (x, y) of the image to (row, col) of the square, float32, fractional."""

@@ -11,18 +11,16 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from KPrismCore.prompts import Click
 
-
-def own_click(mask: NDArray[np.bool_]) -> Click | None:
-    """A positive click on the pixel of the largest piece of a mask that is farthest from its outline.
+def own_click(mask: NDArray[np.bool_]) -> tuple[int, int] | None:
+    """Where to click: the pixel of the largest piece of a mask that is farthest from its outline.
 
     Args:
         mask: (H, W); pixels that meet at a corner only are not of one piece, and the image's border is part
             of the outline.
 
     Returns:
-        The first such pixel in reading order; None where the mask is empty.
+        Row and column of the first such pixel in reading order; None where the mask is empty.
     """
     if not mask.any():
         return None
@@ -33,4 +31,4 @@ def own_click(mask: NDArray[np.bool_]) -> Click | None:
     )
     depths = sitk.GetArrayViewFromImage(depth)
     row, column = np.unravel_index(int(np.argmax(depths)), depths.shape)
-    return Click(int(column) - 1, int(row) - 1)
+    return int(row) - 1, int(column) - 1

@@ -147,9 +147,9 @@ class Predictor(PredictorAnswers):
             if part is not None:
                 return self._predict_near(features, clicks, previous, *part)
         square = self._decode(features, index, references, clicks, previous)
-        if references is None and not clicks:
+        if not clicks and references is None:
             square = self._looked_at_again(features, square)
-        known = None if references is None or clicks else self._known(index, references)
+        known = None if clicks or references is None else self._known(index, references)
         if known is not None:
             square = self._averaged(features, *known, previous, square)
         probability = features.letterbox.restore(square)[0, 0].numpy()
@@ -230,11 +230,14 @@ class Predictor(PredictorAnswers):
         share = self.model.zoom.own if self.model.zoom else 0.0
         if share == 0:
             return square
-        probability = features.letterbox.restore(square)[0, 0].numpy()
-        click = own_click(decide(probability, self.model.lowest_threshold))
-        if click is None:
+        # in the network's frame: an X-ray of many pixels takes no longer
+        letterbox = features.letterbox
+        place = own_click(decide(square[0, 0][letterbox.inside].numpy(), self.model.lowest_threshold))
+        if place is None:
             return square
-        return (1 - share) * square + share * self._decode(features, None, None, [click], square)
+        corner = torch.tensor((letterbox.top, letterbox.left))
+        x, y = letterbox.points_from_network(torch.tensor(place) + corner).tolist()
+        return (1 - share) * square + share * self._decode(features, None, None, [Click(x, y)], square)
 
     def _part(
         self, features: Features, clicks: Sequence[Click], previous_mask: NDArray[Any] | Prediction

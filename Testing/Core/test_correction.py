@@ -16,7 +16,7 @@ from KPrismCore.prompts import Click
 from KPrismCore.session import AnnotationSession
 from KPrismCore.slices import SlicePlane
 from KPrismCore.zoom import Zoom
-from Testing.Core.tiny import random_volume, tiny_model
+from Testing.Core.tiny import noise_image, random_volume, tiny_model
 
 SHAPE = (40, 60)
 
@@ -107,7 +107,7 @@ def predictor(model: Model) -> Predictor:
 
 @pytest.fixture
 def features(predictor: Predictor) -> Features:
-    return predictor.encode(np.random.default_rng(0).integers(0, 255, SHAPE).astype(np.uint8))
+    return predictor.encode(noise_image(*SHAPE))
 
 
 def prediction(features: Features, mask: np.ndarray, confidence: float) -> Prediction:

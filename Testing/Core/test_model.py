@@ -17,7 +17,7 @@ from KPrismCore.network.kprism import KPrism
 from KPrismCore.predictor import Predictor
 from KPrismCore.prompts import Click
 from Testing.Core.spy import Spy
-from Testing.Core.tiny import tiny_checkpoint
+from Testing.Core.tiny import noise_image, tiny_checkpoint
 
 CPU = torch.device("cpu")
 FULL = "CUDA out of memory."
@@ -30,7 +30,7 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def image() -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 255, (50, 70)).astype(np.uint8)
+    return noise_image(50, 70)
 
 
 @pytest.fixture

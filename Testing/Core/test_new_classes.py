@@ -31,7 +31,7 @@ from KPrismCore.training.checks import check_settings
 from KPrismCore.training.configuration import read_settings
 from KPrismCore.training.new_classes import START_NAME, with_classes
 from KPrismCore.zoom import Zoom
-from Testing.Core.tiny import CLASSES
+from Testing.Core.tiny import CLASSES, noise_image
 
 ROOT = Path(__file__).parents[2]
 RECIPE = ROOT / "Resources" / "Configs" / "train-classes.toml"
@@ -94,7 +94,7 @@ def test_the_new_class_learns(folder: Path) -> None:
 
 @pytest.mark.parametrize("prompt", [{"class_name": "liver"}, {"clicks": [Click(20, 20)]}])
 def test_what_the_model_knew_it_answers_to_the_bit(folder: Path, prompt: dict) -> None:
-    image = np.random.default_rng(0).integers(0, 255, (64, 64)).astype(np.uint8)
+    image = noise_image(64, 64)
     answers = []
     for name in ("old", "new"):
         predictor = Predictor(load_model(folder / f"{name}.safetensors", "cpu"))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from KPrismCore.model import Model
 from KPrismCore.own_click import own_click
@@ -16,7 +19,7 @@ from KPrismCore.session import AnnotationSession
 from KPrismCore.slices import SlicePlane
 from KPrismCore.zoom import Zoom
 from Testing.Core.spy import Spy
-from Testing.Core.tiny import random_volume, tiny_model
+from Testing.Core.tiny import noise_image, random_volume, tiny_model
 
 HEIGHT, WIDTH = 160, 200
 SHARE = 0.4
@@ -28,37 +31,37 @@ def _disc(centre: tuple[int, int], radius: float, shape: tuple[int, int] = (HEIG
 
 
 def test_the_click_is_in_the_middle_of_a_disc() -> None:
-    assert own_click(_disc((70, 120), 20)) == Click(120, 70)
+    assert own_click(_disc((70, 120), 20)) == (70, 120)
 
 
 def test_of_several_pieces_the_largest_is_clicked() -> None:
-    assert own_click(_disc((30, 30), 8) | _disc((100, 150), 14)) == Click(150, 100)
+    assert own_click(_disc((30, 30), 8) | _disc((100, 150), 14)) == (100, 150)
 
 
 def test_pieces_that_meet_at_a_corner_are_two() -> None:
     mask = np.zeros((20, 20), bool)
     mask[:7, :7] = mask[7:16, 7:16] = True
-    assert own_click(mask) == Click(11, 11)
+    assert own_click(mask) == (11, 11)
 
 
 def test_the_border_of_the_image_is_outline() -> None:
     mask = np.zeros((21, 40), bool)
     mask[:, :11] = True
-    assert own_click(mask).x == 5
+    assert own_click(mask)[1] == 5
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_the_click_is_on_the_mask(seed: int) -> None:
     rng = np.random.default_rng(seed)
     ring = _disc((80, 100), 50) & ~_disc((80 + int(rng.integers(-9, 9)), 100), 40)
-    click = own_click(ring & (rng.random(ring.shape) < 0.9))
-    assert ring[click.y, click.x]
+    mask = ring & (rng.random(ring.shape) < 0.9)
+    assert mask[own_click(mask)]
 
 
 def test_a_single_pixel_is_clicked_on() -> None:
     mask = np.zeros((5, 7), bool)
     mask[4, 6] = True
-    assert own_click(mask) == Click(6, 4)
+    assert own_click(mask) == (4, 6)
 
 
 def test_there_is_no_click_on_nothing() -> None:
@@ -80,7 +83,19 @@ def predictor(model: Model) -> Predictor:
 
 @pytest.fixture
 def image() -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 255, (HEIGHT, WIDTH)).astype(np.uint8)
+    return noise_image(HEIGHT, WIDTH)
+
+
+def _clicks(predictor: Predictor) -> list[Sequence[Click]]:
+    """The clicks of every further question to the network, in pixels of the image."""
+    asked, decode = [], predictor._decode
+
+    def noted(*arguments: Any) -> torch.Tensor:
+        asked.append(arguments[3])
+        return decode(*arguments)
+
+    predictor._decode = noted  # type: ignore[method-assign]
+    return asked
 
 
 def _without(model: Model, predictor: Predictor, features: Features, **prompt: object) -> Prediction:
@@ -92,19 +107,36 @@ def _without(model: Model, predictor: Predictor, features: Features, **prompt: o
         model.zoom = zoom
 
 
+@pytest.mark.parametrize(
+    ("shape", "spacing"),
+    [((64, 64), (1, 1)), ((160, 200), (1, 1)), ((300, 120), (1, 1)), ((60, 256), (4, 0.8))],
+)
 def test_the_answer_is_the_weighed_mean_of_the_first_and_that_to_the_click(
-    model: Model, predictor: Predictor, image: np.ndarray
+    model: Model, predictor: Predictor, shape: tuple[int, int], spacing: tuple[float, float]
 ) -> None:
-    features = predictor.encode(image)
-    first = _without(model, predictor, features, class_name="liver")
-    model.zoom = None  # nor does the click look at a part
-    again = predictor.predict(features, clicks=[own_click(first.mask)], previous_mask=first)
-    model.zoom = Zoom(own=SHARE)
+    pixels = noise_image(*shape)
+    features = predictor.encode(pixels, spacing=spacing)
+    first, clicks = _without(model, predictor, features, class_name="liver"), _clicks(predictor)
     found = predictor.predict(features, "liver")
-    assert first.mask.any()
+    [click] = [click for asked in clicks for click in asked]
+    model.zoom = None  # nor does the click look at a part
+    again = predictor.predict(features, clicks=[click], previous_mask=first)
     assert not np.allclose(first.probability, again.probability)
     expected = (1 - SHARE) * first.probability + SHARE * again.probability
     np.testing.assert_allclose(found.probability, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (160, 200), (300, 120)])
+def test_the_click_is_where_the_mask_is_deepest(
+    model: Model, predictor: Predictor, shape: tuple[int, int]
+) -> None:
+    features = predictor.encode(noise_image(*shape))
+    first, clicks = _without(model, predictor, features, class_name="liver"), _clicks(predictor)
+    predictor.predict(features, "liver")
+    [click] = [click for asked in clicks for click in asked]
+    row, column = own_click(first.mask)
+    # found on the network's pixels, of which each is several of the image
+    assert np.hypot(click.y - row, click.x - column) <= 1.5 * max(shape) / 64
 
 
 def test_the_image_is_not_encoded_again(model: Model, predictor: Predictor, image: np.ndarray) -> None:

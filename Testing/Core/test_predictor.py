@@ -20,7 +20,7 @@ from KPrismCore.model import Model
 from KPrismCore.predictor import Predictor
 from KPrismCore.prompts import Click
 from Testing.Core.spy import Spy
-from Testing.Core.tiny import TINY, tiny_model
+from Testing.Core.tiny import TINY, noise_image, tiny_model
 
 HEIGHT, WIDTH = 40, 80
 
@@ -37,7 +37,7 @@ def predictor(model: Model) -> Predictor:
 
 @pytest.fixture
 def image() -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 255, (HEIGHT, WIDTH)).astype(np.uint8)
+    return noise_image(HEIGHT, WIDTH)
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from KPrismCore.session import AnnotationSession
 from KPrismCore.slices import SlicePlane
 from KPrismCore.zoom import Window, Zoom
 from Testing.Core.spy import Spy
-from Testing.Core.tiny import CLASSES, TINY, random_volume, tiny_model
+from Testing.Core.tiny import CLASSES, TINY, noise_image, random_volume, tiny_model
 
 HEIGHT, WIDTH = 160, 200
 CLICKS = [Click(60, 50), Click(80, 64, positive=False)]
@@ -42,7 +42,7 @@ def predictor(model: Model) -> Predictor:
 
 @pytest.fixture
 def image() -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 255, (HEIGHT, WIDTH)).astype(np.uint8)
+    return noise_image(HEIGHT, WIDTH)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from KPrismCore.catalogue import load_catalogue
 from KPrismCore.checkpoint import Checkpoint, ModelCard, save_checkpoint
@@ -83,6 +84,11 @@ def oblique_plane(geometry: VolumeGeometry) -> ObliquePlane:
     middle = geometry.ras_from_ijk((np.array(geometry.size) - 1) / 2)
     x, y = np.array([1.0, 0.0, 0.0]), np.array([0.0, np.cos(0.6), np.sin(0.6)])
     return ObliquePlane(geometry, middle - 9 * x - 9 * y, x, y, (1.0, 1.0), (19, 19))
+
+
+def noise_image(height: int, width: int) -> NDArray[np.uint8]:
+    """A grey image without a structure, always the same."""
+    return np.random.default_rng(0).integers(0, 255, (height, width)).astype(np.uint8)
 
 
 def random_volume(
