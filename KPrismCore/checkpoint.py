@@ -10,6 +10,7 @@ import json
 import os
 import pickle
 import struct
+import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -105,7 +106,7 @@ class Checkpoint:
         """The network with these weights, in evaluation mode.
 
         Raises:
-            CheckpointError: the weights do not fit the configuration.
+            CheckpointError: the weights do not fit the configuration, or are no numbers.
         """
         with torch.device("meta"):
             network = KPrism(self.config)
@@ -114,6 +115,11 @@ class Checkpoint:
             raise CheckpointError(
                 f"The weights of '{self.card.name}' do not fit their network:\n{report}\n",
                 "Use a checkpoint made for this configuration.",
+            )
+        if damaged := [name for name, value in self.weights.items() if not torch.isfinite(value).all()]:
+            raise CheckpointError(
+                f"{len(damaged)} weights of '{self.card.name}' are NaN or infinite, such as {damaged[0]}.",
+                "Use another checkpoint; this training has failed, or the file is damaged.",
             )
         network = KPrism(self.config)
         network.load_state_dict(dict(self.weights), strict=True)
@@ -172,9 +178,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """
     file = Path(path)
     if not file.is_file():
-        raise CheckpointError(
-            f"There is no checkpoint {file}.", "Check the name, or leave it out for the default."
-        )
+        raise CheckpointError(f"There is no checkpoint file {file}.", "Check its name and folder.")
     if file.suffix.lower() in (".pth", ".pt"):
         return read_official(file)
     try:
@@ -251,9 +255,12 @@ def read_official(path: str | os.PathLike[str], catalogue: Catalogue | None = No
     state = read_state_dict(file)
     weights, report = from_authors(state, AUTHORS)
     if report.unexpected:
+        with torch.device("meta"):
+            others = compare(KPrism(AUTHORS).state_dict(), weights)
+        line = "\n" if others else ""
         raise CheckpointError(
             f"{file} holds {len(report.unexpected)} entries that are not of the K-Prism network, such as "
-            f"{', '.join(report.unexpected[:4])}.",
+            f"{', '.join(report.unexpected[:4])}.{line}{others}",
             "Name a checkpoint of the authors' training.",
         )
     notes = [f"{len(report.ignored)} entries that no mode of the network uses were left out."]
@@ -282,7 +289,10 @@ def read_state_dict(file: Path) -> dict[str, Tensor]:
         with file.open("rb") as stream:
             if not stream.read(2).startswith(_PICKLES):
                 raise ValueError("neither a zip archive nor a pickle")
-        loaded = torch.load(file, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # torch asks for a report of what is refused below
+            warnings.simplefilter("ignore", UserWarning)
+            loaded = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{file} was refused: it holds more than numbers and could run code; nothing of it was run.",

@@ -243,12 +243,21 @@ def _check_tilt(headers: list[Header], positions: FloatArray, normal: FloatArray
 
 
 def _check_none_left_out(folder: Path, listed: set[str]) -> None:
-    """GDCM drops files that it cannot read; a truncated last slice would go unnoticed."""
+    """GDCM drops files that it cannot read; a truncated last slice would go unnoticed.
+
+    Of one cut so short that it does not say what it is, its name does: that of another slice but for numbers.
+    """
+    slices = {_without_numbers(name) for name in listed}
     for path in sorted(folder.iterdir()):
-        if path.is_file() and path.name not in listed and is_dicom(path):
-            code = _raw_modality(path)
-            if code not in NOT_IMAGES:
-                raise damaged(path)
+        if not path.is_file() or path.name in listed:
+            continue
+        code = _raw_modality(path) if is_dicom(path) else ""
+        if code not in NOT_IMAGES or (code == "" and _without_numbers(path.name) in slices):
+            raise damaged(path)
+
+
+def _without_numbers(name: str) -> str:
+    return re.sub(r"\d+", "#", name)
 
 
 def _raw_modality(path: Path) -> str:

@@ -53,15 +53,19 @@ def is_dicom(path: Path) -> bool:
         return stream.read(132)[128:] == b"DICM"
 
 
-def read_image(path: Path) -> sitk.Image:
+def read_image(path: Path, *, checked: bool = False) -> sitk.Image:
     """Read an image file of up to four dimensions.
+
+    Args:
+        path: of the file.
+        checked: whether `check_readable` has been asked, which takes long for a large compressed file.
 
     Raises:
         InputFileError: missing, of no supported kind, truncated or damaged.
         ImageContentError: more than four dimensions.
         GeometryError: sheared or singular directions.
     """
-    reader = open_image(path)
+    reader = open_image(path, checked=checked)
     try:
         with quiet():
             return reader.Execute()
@@ -69,10 +73,10 @@ def read_image(path: Path) -> sitk.Image:
         raise _translated(path, error) from error
 
 
-def open_image(path: Path) -> sitk.ImageFileReader:
-    """Read an image file's header only; same errors as ``read_image``."""
+def open_image(path: Path, *, checked: bool = False) -> sitk.ImageFileReader:
+    """Read an image file's header only; arguments and errors as ``read_image``."""
     reader = sitk.ImageFileReader()
-    if check_readable(path):
+    if is_dicom(path) if checked else check_readable(path):
         reader.SetImageIO("GDCMImageIO")
     reader.SetFileName(str(path))
     try:

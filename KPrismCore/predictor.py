@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from KPrismCore.checks import require_same_modality
 from KPrismCore.class_table import ClassEntry
 from KPrismCore.confidence import expected_dice, prompt_kind
 from KPrismCore.correction import corrected
@@ -92,6 +93,7 @@ class Predictor(PredictorAnswers):
         encoded, seen = self._run(
             lambda: self.model.network.encode_shown(images.to(self.model.device), masks.to(self.model.device))
         )
+        encoded = replace(encoded, modality=modality)
         if self.model.recognition is None:
             return encoded
         catalogue = self.model.catalogue
@@ -135,12 +137,15 @@ class Predictor(PredictorAnswers):
             PromptError: no class, reference or click.
             UnknownClassError: the class is not in the catalogue.
             ClickOutsideError: a click is outside the image.
+            ReferenceMismatchError: the references are of another modality than the image.
         """
         if class_name is None and references is None and not clicks:
             raise PromptError("There is nothing to go by.", "Choose a class, add a reference, or click.")
         index = None if class_name is None else self._class_index(class_name)
         for click in clicks:
             click.require_inside(*features.shape)
+        if references is not None:
+            require_same_modality("The references are", references.modality, features.modality)
         previous = self._previous(features, previous_mask)
         if previous_mask is not None and index is None and references is None:
             part = self._part(features, clicks, previous_mask)

@@ -139,12 +139,14 @@ def intensity_range(
         (low, high) with low < high.
 
     Raises:
-        PromptError: no such preset, or a window that does not increase.
+        PromptError: no such preset, or a window that does not increase or has no end.
         ImageContentError: the array holds no finite value, or NaN or infinity among those looked at.
     """
     if window is not None:
         if not window[0] < window[1]:
             raise PromptError(f"The window {window} does not increase.", "Give the lower value first.")
+        if not np.isfinite(window[1] - window[0]):
+            raise PromptError(f"The window {window} has no end.", "Give two finite values.")
         return float(window[0]), float(window[1])
     if preset and preset not in settings.ct_windows:
         raise PromptError(

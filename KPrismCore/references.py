@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from KPrismCore.checks import require_same_modality
 from KPrismCore.errors import ReferenceMismatchError
 from KPrismCore.geometry import VolumeGeometry
 from KPrismCore.predictor import MAX_REFERENCES
@@ -167,11 +168,7 @@ def check_references(present: Sequence[Reference], added: Sequence[Reference], m
         ReferenceMismatchError: another modality, or more than the network takes.
     """
     for reference in added:
-        if modality and reference.modality and reference.modality != modality:
-            raise ReferenceMismatchError(
-                f"The reference '{reference.name}' is {reference.modality}, the image is {modality}.",
-                f"Use references of {modality}; or correct the modality, if it is wrong.",
-            )
+        require_same_modality(f"The reference '{reference.name}' is", reference.modality, modality)
     if len(present) + len(added) > MAX_REFERENCES:
         raise ReferenceMismatchError(
             f"{len(present) + len(added)} references are too many.",

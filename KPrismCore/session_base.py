@@ -220,7 +220,11 @@ class SessionBase:
 
     def export(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> WrittenSegmentation:
         """Write all segments; the ending chooses the format, errors as `labelmaps.write_segmentation`."""
-        return write_segmentation(path, self._writable(), self.volume.geometry, overwrite=overwrite)
+        volume = self.volume
+        return write_segmentation(
+            path, self._writable(), volume.geometry,
+            overwrite=overwrite, two_dimensional=volume.two_dimensional,
+        )  # fmt: skip
 
     def undo(self) -> Act | None:
         """Take the newest act back, exact to the voxel; give it (see its `boxes`); None if there is none.

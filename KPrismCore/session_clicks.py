@@ -90,7 +90,9 @@ class ClickedSession(DescribedSession):
         chosen = kind or self.plane_kind
         axis = SlicePlane(geometry, chosen, 0).normal_axis
         plane = SlicePlane(geometry, chosen, int(np.floor(place[axis] + 0.5)))
-        x, y = plane.ijk_to_pixel(place)
+        # the outer face of a flipped axis is the far edge of a pixel, which belongs to the next one
+        edges = [np.nextafter(length - 0.5, 0) for length in plane.shape[::-1]]
+        x, y = np.minimum(plane.ijk_to_pixel(place), edges)
         return plane, Click(float(x), float(y), positive)
 
     def remove_click(

@@ -23,7 +23,7 @@ from KPrismCore.errors import GeometryError, KPrismError, PromptError, SessionFi
 from KPrismCore.predictor import Predictor
 from KPrismCore.segmentations import read_segmentation
 from KPrismCore.session_segment import Segment
-from KPrismCore.session_values import WRONG_VALUES, segment_state, segment_values
+from KPrismCore.session_values import WRONG_VALUES, range_of, segment_state, segment_values
 from KPrismCore.volumes import Volume
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def load(
         volume = replace(volume, modality=values["volume"]["modality"])
         session = kind(
             predictor, volume,
-            window=None if window is None else (float(window[0]), float(window[1])),
+            window=None if window is None else range_of(window),
             plane_kind=values["plane_kind"], **options,
         )  # fmt: skip
         for number, one in enumerate(values["segments"]):

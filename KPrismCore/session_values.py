@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 import zlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from KPrismCore.errors import GeometryError, PromptError, SessionFileError, UnknownClassError
+from KPrismCore.preprocess import Range
 from KPrismCore.prompts import Click
 from KPrismCore.references import Reference
 from KPrismCore.session_segment import Segment
@@ -31,7 +33,9 @@ if TYPE_CHECKING:
 
 Values = Mapping[str, Any]
 # what reading values of the wrong kind may raise
-WRONG_VALUES = (KeyError, TypeError, ValueError, AttributeError, binascii.Error, zlib.error)
+WRONG_VALUES = (
+    LookupError, TypeError, ValueError, ArithmeticError, AttributeError, binascii.Error, zlib.error,
+)  # fmt: skip
 PROMPTS_VERSION = 1
 
 
@@ -140,9 +144,13 @@ def _slice(values: Values, session: SessionBase) -> SliceState:
     if base is not None:
         rows, columns = base["shape"]
         base = Base(PackedMask((int(rows), int(columns)), _data(base["mask"])), _recall(base["recall"], side))
+    plane = plane_from_dict(values["plane"], session.volume.geometry)
+    clicks = tuple(Click(float(x), float(y), bool(positive)) for x, y, positive in values["clicks"])
+    for click in clicks:
+        click.require_inside(*plane.shape)
     return SliceState(
-        plane_from_dict(values["plane"], session.volume.geometry),
-        tuple(Click(float(x), float(y), bool(positive)) for x, y, positive in values["clicks"]),
+        plane,
+        clicks,
         bool(values["accepted"]),
         _recall(values["recall"], side),
         base,
@@ -159,17 +167,30 @@ def _recall(values: Values | None, side: int) -> Recall | None:
 
 def _reference(values: Values) -> Reference:
     rows, columns = values["spacing"]
-    low, high = values["range"]
+    if not all(0 < float(step) < math.inf for step in (rows, columns)):
+        raise ValueError("not a spacing")
     return Reference(
         image=_array(values["image"]),
         mask=_array(values["mask"]),
         name=str(values["name"]),
         modality=values["modality"],
         spacing=(float(rows), float(columns)),
-        value_range=(float(low), float(high)),
+        value_range=range_of(values["range"]),
         follows=bool(values["follows"]),
         enabled=bool(values["enabled"]),
     )
+
+
+def range_of(values: Any) -> Range:
+    """Two finite values of which the first is lower.
+
+    Raises:
+        ValueError: they are nothing of the kind; other errors of `WRONG_VALUES` too.
+    """
+    low, high = (float(value) for value in values)
+    if not (low < high and math.isfinite(high - low)):
+        raise ValueError("not a range")
+    return low, high
 
 
 def _text(data: bytes) -> str:

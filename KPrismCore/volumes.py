@@ -45,6 +45,7 @@ class Volume:
         name: of the file without its ending, or of the folder.
         is_rgb: whether there are colours.
         frames: time points in the file. A cine read whole has them along k.
+        two_dimensional: whether the file has two dimensions only, so that its labelmaps have two as well.
     """
 
     array: Array
@@ -53,6 +54,7 @@ class Volume:
     name: str
     is_rgb: bool = False
     frames: int = 1
+    two_dimensional: bool = False
 
 
 def read_volume(path: str | os.PathLike[str], frame: int | None = None) -> Volume:
@@ -111,7 +113,7 @@ def _folder_and_series(path: str | os.PathLike[str]) -> tuple[Path | None, str |
 
 def _read_file(path: Path, frame: int | None, name: str) -> Volume:
     code = _dicom_code(path)
-    image = read_image(path)
+    image = read_image(path, checked=True)
     if code is None:
         picked, frames = _pick(image, path, frame)
     elif image.GetSize()[2] > 1 and dicom.modality_name(code) not in _SPATIAL:
@@ -184,7 +186,8 @@ def _volume(image: sitk.Image, geometry: VolumeGeometry, code: str, name: str, f
         array = array[..., :3] if components > 2 else array[..., 0]
     is_rgb = components > 2
     array = np.ascontiguousarray(array.reshape(*geometry.shape, *((3,) if is_rgb else ())))
-    return Volume(array, geometry, dicom.modality_name(code) or _guess(array, is_rgb), name, is_rgb, frames)
+    modality = dicom.modality_name(code) or _guess(array, is_rgb)
+    return Volume(array, geometry, modality, name, is_rgb, frames, image.GetDimension() == 2)
 
 
 def _without_false_colours(volume: Volume) -> Volume:

@@ -15,10 +15,11 @@ from KPrismCore.catalogue import Catalogue
 from KPrismCore.checkpoint import read_checkpoint, save_checkpoint
 from KPrismCore.commands.ability_tables import in_words, print_abilities
 from KPrismCore.errors import OutputFileError
+from KPrismCore.model import find_model
 
 
 def convert(
-    source: Annotated[Path, typer.Argument(help="An official .pth checkpoint.")],
+    source: Annotated[Path, typer.Argument(readable=False, help="An official .pth checkpoint.")],
     target: Annotated[Path, typer.Argument(help="The .safetensors file to write.")],
     overwrite: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,
 ) -> None:
@@ -36,8 +37,13 @@ def convert(
     console.print(f"{target} ({target.stat().st_size / 1e6:.1f} MB) holds {len(checkpoint.weights)} tensors.")
 
 
-def info(file: Annotated[Path, typer.Argument(help="A checkpoint: .safetensors or official .pth.")]) -> None:
+def info(
+    model: Annotated[
+        str, typer.Argument(metavar="FILE", help="Checkpoint: .safetensors, .pth, or a shipped model's name.")
+    ],
+) -> None:
     """Describe a checkpoint: what it can do, network, classes, preprocessing, data, licence, metrics."""
+    file = find_model(model)
     checkpoint = read_checkpoint(file)
     network = checkpoint.build()
     console = Console()

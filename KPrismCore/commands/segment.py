@@ -49,6 +49,7 @@ class Request:
     slices: str | None
     plane: str | None
     frame: int | None
+    reference_frame: int | None
     modality: str | None
     window: Range | None
     overwrite: bool
@@ -62,7 +63,8 @@ class Request:
 @reported
 def segment(
     volume: Annotated[
-        Path, typer.Argument(help="Image: .nrrd, .nii.gz, .mha, DICOM (file or folder), picture.")
+        Path,
+        typer.Argument(readable=False, help="Image: .nrrd, .nii.gz, .mha, DICOM (file or folder), picture."),
     ],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Result: .seg.nrrd, .nii.gz, .nii, .nrrd or .mha.")
@@ -86,6 +88,9 @@ def segment(
     ] = DEFAULT_MODEL,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     frame: Annotated[int | None, typer.Option(help="Time point of a 4-D image, from 0.")] = None,
+    reference_frame: Annotated[
+        int | None, typer.Option(help="The same for references that are other images.")
+    ] = None,
     modality: Annotated[str | None, typer.Option(help="CT, MR, ... where the file does not say it.")] = None,
     window: Annotated[str | None, typer.Option(help="LOW,HIGH: values that become black and white.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing result.")] = False,
@@ -106,6 +111,7 @@ def segment(
         slices=slices,
         plane=plane,
         frame=frame,
+        reference_frame=reference_frame,
         modality=parse_modality(modality),
         window=parse_window(window),
         overwrite=overwrite,
@@ -129,6 +135,8 @@ def run(request: Request, model: Model) -> WrittenSegmentation:
     session = _session(request, Predictor(model, say))
     clicks = [session.locate(click.ijk, click.positive) for click in request.clicks]
     planes = _planes(request, session, clicks)
+    if request.slices and not request.has_object:
+        say("Note: --slices is for a class or references; a click is answered on its own slice.")
     doubts = [doubt.text() for doubt in map(session.doubt, session.segments) if doubt is not None]
     _say_once([*model.notes, *doubts], "Note: ")
     confidence: list[float] = []
@@ -181,9 +189,11 @@ def _session(request: Request, predictor: Predictor) -> AnnotationSession:
 
 def _add_reference(session: AnnotationSession, source: ReferenceSource, request: Request, count: int) -> None:
     same = source.volume.exists() and source.volume.samefile(request.volume)
-    volume: Volume = session.volume if same else read_volume(source.volume)
+    volume: Volume = session.volume if same else read_volume(source.volume, request.reference_frame)
     if volume.modality is None:
         volume = replace(volume, modality=session.volume.modality)
+    elif session.volume.modality is None:
+        say(f"Note: {source.volume} is {volume.modality}; tell with --modality what the image is.")
     mask, geometry, name = read_segmentation(source.segmentation, source.segment)
     if not mask.any():
         raise ReferenceMismatchError(
@@ -245,7 +255,7 @@ def _report(
         if not filled:
             say(f"Note: '{one.name}' was not found.")
     if confidence:
-        print(f"Confidence: {np.mean(confidence):.2f} on average, ")
+        print(f"Confidence: {np.mean(confidence):.2f} on average, {min(confidence):.2f} at the lowest")
     print(f"Wrote {written.path} in {seconds:.1f} s with {model.card.name} on {model.device}")
     if written.colour_table:
         print(f"Wrote {written.colour_table}, the names and colours")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Sequence
@@ -81,7 +82,7 @@ def parse_window(text: str | None) -> Range | None:
     """Read 'LOW,HIGH'.
 
     Raises:
-        PromptError: it is not two numbers of which the first is lower.
+        PromptError: it is not two finite numbers of which the first is lower.
     """
     if text is None:
         return None
@@ -89,7 +90,7 @@ def parse_window(text: str | None) -> Range | None:
         low, high = (float(part) for part in text.split(","))
     except ValueError:
         low, high = 0.0, 0.0
-    if not low < high:
+    if not (low < high and math.isfinite(high - low)):
         raise PromptError(f"'{text}' is not a window.", "Write the lowest and the highest value: LOW,HIGH.")
     return low, high
 

@@ -72,6 +72,8 @@ def _find_manifest(golden: Path) -> Path:
     for place in (golden / MANIFEST, golden.parent / MANIFEST):
         if place.is_file():
             return place
+    if not golden.is_dir():
+        raise InputFileError(f"There is no folder {golden}.", "Check the path.")
     raise InputFileError(f"There is no {MANIFEST} in or beside {golden}.", "Name it with --manifest.")
 
 

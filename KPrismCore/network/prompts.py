@@ -39,8 +39,8 @@ class ReferenceFeatures:
 
     keys, values: (B, R, C, h, w) of the coarsest level; summaries: (B, R, levels, summaries, width).
     finer_keys, finer_values: those of the second level, or None without `finer_read_out`.
-    fits: (B, R, classes) how well each class's own answer fits a reference, see the module `recognition`; the
-    network does not use it.
+    fits: (B, R, classes) how well each class's own answer fits a reference, see the module `recognition`;
+    modality: of their images, None where unknown. The network uses neither.
     """
 
     keys: Tensor
@@ -49,12 +49,16 @@ class ReferenceFeatures:
     finer_keys: Tensor | None = None
     finer_values: Tensor | None = None
     fits: Tensor | None = None
+    modality: str | None = None
 
     @staticmethod
     def concatenate(parts: list[ReferenceFeatures]) -> ReferenceFeatures:
         """Join references that were encoded one by one."""
-        names = [item.name for item in fields(ReferenceFeatures) if getattr(parts[0], item.name) is not None]
-        return ReferenceFeatures(**{n: torch.cat([getattr(part, n) for part in parts], 1) for n in names})
+        values = {item.name: getattr(parts[0], item.name) for item in fields(ReferenceFeatures)}
+        names = [name for name, value in values.items() if isinstance(value, Tensor)]
+        joined = {name: torch.cat([getattr(part, name) for part in parts], 1) for name in names}
+        modality = next((part.modality for part in parts if part.modality), None)
+        return ReferenceFeatures(**joined, modality=modality)
 
 
 @dataclass(frozen=True)

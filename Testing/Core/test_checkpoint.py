@@ -208,7 +208,6 @@ def pickled(value: Any, path: Path) -> None:
     path.write_bytes(pickle.dumps(value))
 
 
-@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 @pytest.mark.parametrize("save", [torch.save, pickled])
 @pytest.mark.parametrize("key", ["model", "optimizer"])
 def test_a_file_that_could_run_code_is_refused_and_runs_nothing(tmp_path, save, key):
@@ -251,6 +250,26 @@ def test_unknown_entries_of_an_official_file_are_named(tmp_path, wrapped):
     state = {"module.backbone.strange": torch.zeros(1)}
     torch.save({"model": state, "epoch": 3} if wrapped else state, tmp_path / "official.pth")
     with pytest.raises(CheckpointError, match=r"module\.backbone\.strange"):
+        read_checkpoint(tmp_path / "official.pth")
+
+
+def test_what_is_missing_is_told_beside_unknown_entries(tmp_path):
+    torch.save({"backbone.strange": torch.zeros(1)}, tmp_path / "official.pth")
+    with pytest.raises(CheckpointError, match=r"missing \(\d+\)"):
+        read_checkpoint(tmp_path / "official.pth")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused(checkpoint, value):
+    damaged = with_weights(checkpoint, **{NAME: torch.full_like(checkpoint.weights[NAME], value)})
+    with pytest.raises(CheckpointError, match=f"NaN or infinite, such as {NAME}"):
+        damaged.build()
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_refused_file_is_no_occasion_for_warnings(tmp_path):
+    pickled({"model": Malicious(tmp_path / "marker")}, tmp_path / "official.pth")
+    with pytest.raises(CheckpointError):
         read_checkpoint(tmp_path / "official.pth")
 
 
@@ -297,6 +316,10 @@ def test_a_conversion_to_another_kind_of_file_is_refused(file, tmp_path):
 def test_info_tells(file, words, monkeypatch):
     monkeypatch.setattr(checkpoints, "Console", lambda: Console(width=200))
     assert words in run(checkpoints.info, file).output
+
+
+def test_info_takes_the_name_of_a_shipped_model():
+    assert "kprism-small" in run(checkpoints.info, "kprism-small").output
 
 
 @pytest.mark.parametrize("zoom", [None, Zoom(margin=1.75)])

@@ -171,6 +171,21 @@ def test_a_truncated_slice_is_named(a_series: Path, number: int) -> None:
         read_volume(a_series)
 
 
+@pytest.mark.parametrize("left", [0, 100, 300])
+@pytest.mark.parametrize("number", [0, 5])
+def test_a_slice_of_which_hardly_anything_is_left_is_named(a_series: Path, number: int, left: int) -> None:
+    path = a_series / f"slice{number}-1.2.3.dcm"
+    path.write_bytes(path.read_bytes()[:left])
+    with pytest.raises(InputFileError, match=f"slice{number}"):
+        read_volume(a_series)
+
+
+def test_other_files_beside_the_series_are_passed_over(a_series: Path) -> None:
+    for name in ("DICOMDIR", "README.txt", "._slice1-1.2.3.dcm"):
+        (a_series / name).write_bytes(b"")
+    assert read_volume(a_series).array.shape[0] == 6
+
+
 def test_a_folder_without_dicom_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "scan.nrrd", CT_ARRAY)
     with pytest.raises(InputFileError, match="no DICOM"):

@@ -184,5 +184,9 @@ def test_verify_finds_the_manifest_beside_the_folder(verified, tmp_path):
     assert verify(tmp_path / "golden").exception is None
 
 
+def test_verify_of_a_folder_that_is_not_there_says_so(tmp_path):
+    assert "There is no folder" in str(verify(tmp_path / "absent").exception)
+
+
 def test_verify_without_a_manifest_is_an_error(tmp_path):
     assert isinstance(verify(tmp_path).exception, InputFileError)

@@ -17,6 +17,7 @@ from KPrismCore.errors import (
     UnknownClassError,
 )
 from KPrismCore.model import Model
+from KPrismCore.network.prompts import ReferenceFeatures
 from KPrismCore.predictor import Predictor
 from KPrismCore.prompts import Click
 from Testing.Core.spy import Spy
@@ -134,6 +135,12 @@ def test_a_click_on_the_border_is_inside(predictor, image, place):
     assert predictor.predict(predictor.encode(image), clicks=[Click(*place)]).mask.shape == image.shape
 
 
+@pytest.mark.parametrize("dtype", [bool, np.complex64, "U1"])
+def test_an_array_of_no_real_numbers_is_an_error(predictor, dtype):
+    with pytest.raises(ImageContentError, match="type"):
+        predictor.encode(np.ones((8, 8), dtype))
+
+
 def test_a_prediction_without_prompts_is_an_error(predictor, image, mask):
     with pytest.raises(PromptError, match="click"):
         predictor.predict(predictor.encode(image), previous_mask=mask)
@@ -171,6 +178,23 @@ def test_a_reference_with_an_empty_mask_is_an_error(predictor, image, mask):
 def test_a_reference_with_a_mask_of_another_size_is_an_error(predictor, image, mask):
     with pytest.raises(ReferenceMismatchError, match="pixels"):
         predictor.encode_references([(image, mask[:-1])])
+
+
+@pytest.mark.parametrize("joined", [False, True])
+def test_references_of_another_modality_are_an_error(predictor, image, mask, joined):
+    references = predictor.encode_references([(image, mask)], "CT")
+    if joined:
+        references = ReferenceFeatures.concatenate([references, references])
+    with pytest.raises(ReferenceMismatchError, match="are CT, the image is MR"):
+        predictor.predict(predictor.encode(image, "MR"), references=references)
+
+
+@pytest.mark.parametrize(("theirs", "modality"), [(None, "MR"), ("CT", None), ("MR", "MR")])
+def test_references_whose_modality_may_be_the_images_are_taken(predictor, image, mask, theirs, modality):
+    references = predictor.encode_references([(image, mask)], theirs)
+    assert (
+        predictor.predict(predictor.encode(image, modality), references=references).mask.shape == mask.shape
+    )
 
 
 def test_references_may_differ_in_size_from_the_image_and_from_each_other(predictor, image, mask):

@@ -66,6 +66,11 @@ def test_a_window_that_does_not_increase_is_refused(a_ct: np.ndarray) -> None:
         intensity_range(a_ct, window=(5, 5))
 
 
+def test_a_window_without_an_end_is_refused(a_ct: np.ndarray) -> None:
+    with pytest.raises(PromptError, match="no end"):
+        intensity_range(a_ct, window=(0, np.inf))
+
+
 @pytest.mark.parametrize("shape", [(30, 20), (1, 30, 20), (30, 20, 3), (4, 30, 20, 3)])
 def test_eight_bit_pictures_stay_as_they_are(shape: tuple[int, ...]) -> None:
     assert intensity_range(np.full(shape, 7, np.uint8)) == (0, 255)

@@ -60,9 +60,15 @@ def write_volume(path: Path, modality: str = "MR", array: np.ndarray | None = No
 def run(folder: Path, model: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(folder)
 
-    def invoke(*arguments: str, image: str = "image.nrrd", output: str = "out.seg.nrrd") -> Any:
-        options = ["--model", str(model), "--device", "cpu", "--modality", "MR"]
-        kept = options[:4] if "--modality" in arguments else options
+    def invoke(
+        *arguments: str,
+        image: str = "image.nrrd",
+        output: str = "out.seg.nrrd",
+        modality: str | None = "MR",
+    ) -> Any:
+        options = ["--model", str(model), "--device", "cpu"]
+        told = modality is not None and "--modality" not in arguments
+        kept = [*options, "--modality", modality] if told else options
         return CliRunner().invoke(APP, [image, "-o", output, *kept, *arguments])
 
     return invoke
@@ -106,6 +112,29 @@ def test_a_reference_gives_a_segment_of_its_name(run, folder):
 def changed_slices(path: Path) -> list[int]:
     mask, _, _ = read_segmentation(path)
     return np.flatnonzero(mask.any(axis=(1, 2))).tolist()
+
+
+def test_a_time_point_of_a_reference_can_be_chosen(run, folder):
+    write_film(folder / "cine.nrrd")
+    done = run("--reference", "cine.nrrd=image.seg.nrrd:organ", "--reference-frame", "1")
+    assert done.exit_code == 0, done.output
+
+
+def test_a_reference_of_known_modality_for_an_image_of_unknown_one_is_noted(run):
+    done = run("--reference", "ct.nrrd=image.seg.nrrd:organ", modality=None)
+    assert "ct.nrrd is CT; tell with --modality" in done.stderr
+
+
+def test_slices_that_clicks_have_no_use_for_are_noted(run):
+    assert "--slices is for a class" in run("--click", "9,12,2,+", "--slices", "3:4").stderr
+
+
+@pytest.mark.parametrize("ending", [".nii.gz", ".nrrd", ".mha"])
+def test_a_two_dimensional_image_gets_a_labelmap_of_two_dimensions(run, folder, ending):
+    sitk.WriteImage(sitk.GetImageFromArray(random_volume().array[2]), str(folder / "flat.nrrd"))
+    assert run("--class", "liver", image="flat.nrrd", output=f"flat-out{ending}").exit_code == 0
+    sizes = [sitk.ReadImage(str(folder / name)).GetSize() for name in ("flat.nrrd", f"flat-out{ending}")]
+    assert sizes[0] == sizes[1]
 
 
 def test_clicks_change_their_own_slices_only(run, folder):
@@ -197,6 +226,8 @@ def bad_volume(folder: Path, kind: str) -> None:
         (("--class", "liver", "--plane", "front"), "not a kind of slice"),
         (("--class", "liver", "--window", "5,5"), "not a window"),
         (("--class", "liver", "--window", "a"), "not a window"),
+        (("--class", "liver", "--window=-inf,inf"), "not a window"),
+        (("--class", "liver", "--window=-1e308,1e308"), "not a window"),
         (("--class", "liver", "--modality", "smell"), "not a modality"),
         (("--class", "liver", "--frame", "3"), "no frame 3"),
         (("--class", "liver", "--device", "abacus"), "abacus"),
@@ -249,9 +280,15 @@ def test_an_image_of_five_dimensions_is_explained(run, folder):
     assert "five.nrrd has 5 dimensions" in done.stderr
 
 
-def test_a_film_needs_a_time_point(run, folder):
+def write_film(path: Path) -> None:
     frames = [sitk.GetImageFromArray(random_volume(seed=seed).array) for seed in (0, 1)]
-    sitk.WriteImage(sitk.JoinSeries(frames), str(folder / "cine.nrrd"))
+    for frame in frames:
+        random_volume().geometry.apply_to(frame)
+    sitk.WriteImage(sitk.JoinSeries(frames), str(path))
+
+
+def test_a_film_needs_a_time_point(run, folder):
+    write_film(folder / "cine.nrrd")
     assert "2 time points" in run("--class", "liver", image="cine.nrrd").stderr
 
 

@@ -64,6 +64,13 @@ def test_a_click_at_a_voxel_lands_on_its_slice_and_pixel(session):
     assert plane.pixel_to_ijk((click.x, click.y)).tolist() == [7, 9, 4]
 
 
+@pytest.mark.parametrize("kind", ["axial", "coronal", "sagittal"])
+@pytest.mark.parametrize("place", [(-0.5, 9, 4), (7, -0.5, 4), (7, 9, -0.5)])
+def test_a_click_on_the_outer_face_of_a_volume_is_inside_its_slice(session, kind, place):
+    plane, click = session.locate(place, kind=kind)
+    click.require_inside(*plane.shape)
+
+
 def test_a_click_outside_the_volume_is_refused(session):
     with pytest.raises(ClickOutsideError, match="K 0 to 5"):
         session.add_click_at((7, 9, 6))

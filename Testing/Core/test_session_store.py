@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -176,6 +177,37 @@ def test_a_newer_version_is_named(saved):
 @pytest.mark.parametrize("key", ["segments", "masks", "volume", "window", "plane_kind", "current"])
 def test_a_damaged_session_is_named(saved, key):
     changed(saved, **{key: 7})
+    with pytest.raises(SessionFileError, match="damaged"):
+        load(saved)
+
+
+def broken(values: Any, path: tuple[Any, ...], value: Any) -> Any:
+    """Plain values in which the value at a path is another."""
+    if not path:
+        return value
+    copy = dict(values) if isinstance(values, dict) else list(values)
+    copy[path[0]] = broken(copy[path[0]], path[1:], value)
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("window",), []),
+        (("window", 0), 1e9),
+        (("window", 1), float("inf")),
+        (("segments", 0, "slices", 0, "plane", "index"), float("inf")),
+        (("segments", 0, "slices", 0, "settled"), float("inf")),
+        (("segments", 0, "slices", 0, "clicks", 0, 0), -7),
+        (("segments", 0, "slices", 0, "clicks", 0, 1), 1e9),
+        (("segments", 1, "references", 0, "spacing", 0), float("inf")),
+        (("segments", 1, "references", 0, "range", 1), float("nan")),
+        (("segments", 1, "references", 0, "image", "shape", 0), float("inf")),
+        (("segments", 1, "references", 0, "mask", "shape", 1), float("inf")),
+    ],
+)
+def test_a_damaged_value_is_named(saved, path, value):
+    saved.write_text(json.dumps(broken(json.loads(saved.read_text()), path, value)))
     with pytest.raises(SessionFileError, match="damaged"):
         load(saved)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from image_samples import CT_ARRAY, VOLUME_KINDS, cut, image_of, write
 
 from KPrismCore.errors import GeometryError, ImageContentError, InputFileError, KPrismError
 from KPrismCore.geometry import VolumeGeometry
+from KPrismCore.integrity import check_complete
 from KPrismCore.volumes import Volume, read_volume, require_segmentable
 
 
@@ -176,6 +178,34 @@ def test_a_damaged_gzip_is_refused(tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(InputFileError, match="damaged"):
         read_volume(path)
+
+
+@pytest.mark.parametrize("ending", [".nrrd", ".nhdr", ".mha", ".mhd"])
+def test_a_damaged_byte_in_compressed_data_is_noticed(tmp_path: Path, ending: str) -> None:
+    header = write(tmp_path / f"scan{ending}", CT_ARRAY, compress=True)
+    path = next((one for one in tmp_path.iterdir() if one.suffix != ending), header)
+    data = bytearray(path.read_bytes())
+    data[-len(data) // 2] ^= 0x55
+    path.write_bytes(data)
+    with pytest.raises(InputFileError, match="damaged"):
+        read_volume(header)
+
+
+@pytest.mark.parametrize("missing", [1, 4, 9])
+def test_a_compressed_volume_without_its_last_bytes_is_refused(tmp_path: Path, missing: int) -> None:
+    path = write(tmp_path / "scan.nrrd", CT_ARRAY, compress=True)
+    path.write_bytes(path.read_bytes()[:-missing])
+    with pytest.raises(InputFileError, match="truncated"):
+        read_volume(path)
+
+
+def test_gzip_data_of_several_members_are_whole(tmp_path: Path) -> None:
+    path = write(tmp_path / "scan.nrrd", CT_ARRAY, compress=True)
+    header = path.read_bytes().split(b"\n\n")[0]
+    voxels = CT_ARRAY.tobytes()
+    members = gzip.compress(voxels[:1000]) + gzip.compress(voxels[1000:])
+    path.write_bytes(header + b"\n\n" + members)
+    check_complete(path)
 
 
 def test_sheared_directions_are_refused(tmp_path: Path) -> None:
