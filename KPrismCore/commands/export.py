@@ -10,7 +10,7 @@ import torch
 import typer
 
 from KPrismCore.checkpoint import Checkpoint
-from KPrismCore.errors import InputFileError
+from KPrismCore.errors import InputFileError, OutputFileError
 from KPrismCore.evaluation.card_figures import with_figures
 from KPrismCore.recognition import Recognition
 from KPrismCore.training.datasets.opening import open_data
@@ -70,6 +70,8 @@ def export(
 ) -> None:
     """Write the averaged weights of a run with configuration, classes, preprocessing and model card."""
     torch.set_num_threads(threads)
+    if out.suffix.lower() != ".safetensors":
+        raise OutputFileError(f"{out} has an unknown ending.", "Name a file that ends in .safetensors.")
     _check(run, data, mix)
     described = read_card(card) if card else begun_card(run, out.stem)
     checkpoint = run_checkpoint(run, described)

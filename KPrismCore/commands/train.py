@@ -71,7 +71,9 @@ def train(
     if absent and fabric.is_global_zero:
         print(f"The table [sets] names {', '.join(absent)}: not in the data.", flush=True)
     if goes_on:
-        trainer.resume()
+        changed = trainer.resume()
+        if changed:
+            say(f"Not as in the run so far, so not what an unbroken run gives: {', '.join(changed)}.")
     elif start is not None:
         report = trainer.start_from(start)
         if fabric.is_global_zero:

@@ -37,7 +37,7 @@ from KPrismCore.training.progress import ProgressLines
 from KPrismCore.training.runlog import RunLog, Window, mean_scores
 from KPrismCore.training.schedule import with_length
 from KPrismCore.training.settings import TrainingSettings
-from KPrismCore.training.state import STATE_NAME, load_state, save_state
+from KPrismCore.training.state import STATE_NAME, changed_settings, load_state, save_state
 from KPrismCore.training.validation import QuickValidation
 from KPrismCore.training.warm_start import WarmStart, warm_start
 
@@ -128,8 +128,11 @@ class Trainer:
         self._saw_all |= source.card.saw_all_subjects
         return report
 
-    def resume(self) -> None:
+    def resume(self) -> list[str]:
         """Continue from the state file; every process reads it.
+
+        Returns:
+            The settings that are not those of the run so far, by name: it goes on with the new ones.
 
         Raises:
             CheckpointError: it cannot be read, or belongs to another network.
@@ -148,6 +151,7 @@ class Trainer:
         self.step, self.samples, self._seconds = state["step"], state["samples"], state["seconds"]
         self.best = state.get("best")
         self._saw_all |= state.get(ALL_SUBJECTS, False)
+        return changed_settings(state.get("settings", {}), self.settings.to_plain())
 
     def save(self) -> None:
         """Write the state file, from the first process; an interrupted write leaves the old one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -67,3 +68,20 @@ def load_state(path: Path) -> dict[str, Any]:
     if not known:
         raise CheckpointError(f"{path} has another format ({values['format']}).", "Start the training anew.")
     return values
+
+
+# of settings, what does not change the weights; networks are compared on their own
+_HARMLESS = frozenset(
+    ("name", "network", "workers", "log_steps", "save_steps", "validate_steps", "validation_images_per_set")
+)
+
+
+def changed_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Names of the settings that differ and decide the weights, of those that both versions know.
+
+    Args:
+        before: of a state file, as `TrainingSettings.to_plain` gives them.
+        now: the same of the run that goes on.
+    """
+    both = before.keys() & now.keys() - _HARMLESS
+    return sorted(name for name in both if before[name] != now[name])

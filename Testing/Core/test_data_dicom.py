@@ -14,9 +14,10 @@ from pydicom.sequence import Sequence
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, SegmentationStorage, generate_uid
 
 from KPrismCore.errors import GeometryError, InputFileError
-from KPrismCore.training.datasets.dicom_layout import DicomCase
+from KPrismCore.training.datasets.dicom_layout import DicomCase, _case, _headers
 from KPrismCore.training.datasets.dicom_seg import dicom_segment_layers
 from KPrismCore.training.datasets.opening import find_sets, open_data
+from KPrismCore.training.datasets.tree import Tree
 from KPrismCore.volumes import read_volume
 
 ARRAY, MASK = a_volume(3, (6, 32, 40))
@@ -123,6 +124,32 @@ def test_cases_in_folders_belong_to_their_patients(tmp_path):
     subjects = {sample.subject for sample in image_set.samples}
     assert len(subjects) == 2
     assert not subjects & {"anna", "otto"}
+
+
+def test_a_seg_belongs_to_the_series_that_it_names(tmp_path):
+    for name, uid in (("a", "1.2.3.4"), ("b", "1.2.3.5")):
+        with_series(write_series(tmp_path / "case" / name), uid)
+    path = write_seg(tmp_path / "case" / "seg.dcm")
+    dataset = pydicom.dcmread(path)
+    dataset.ReferencedSeriesSequence = item(SeriesInstanceUID="1.2.3.5")
+    dataset.save_as(path)
+    headers = list(_headers(Tree.of(tmp_path / "case")))
+    (segmentation,) = (header for header in headers if header.modality == "SEG")
+    assert _case(Tree.of(tmp_path / "case"), segmentation, headers).series.name == "b"
+
+
+def with_series(folder: Path, uid: str) -> None:
+    for path in folder.iterdir():
+        dataset = pydicom.dcmread(path)
+        dataset.SeriesInstanceUID = uid
+        dataset.save_as(path)
+
+
+def test_a_gap_in_a_series_names_its_folder(tmp_path):
+    series = write_series(tmp_path / "anna")
+    sorted(series.iterdir())[1].unlink()
+    with pytest.raises(GeometryError, match="anna: Slices are missing"):
+        DicomCase("a", "a", series, write_seg(tmp_path / "seg.dcm")).read()
 
 
 def test_a_seg_of_other_pixels_is_refused(tmp_path):

@@ -24,6 +24,7 @@ from KPrismCore.errors import TrainingDataError
 from KPrismCore.terminology import Code, Terminology
 from KPrismCore.training.class_tables import found_classes
 from KPrismCore.training.datasets.entries import Entries
+from KPrismCore.training.datasets.naming import subject_of
 from KPrismCore.training.datasets.opening import find_sets, open_data, open_entries
 from KPrismCore.training.packs import ImageSet
 
@@ -263,7 +264,62 @@ def test_a_segmentation_without_an_image_is_named(tmp_path):
     write_slicer_case(tmp_path, "case1", 1)
     (tmp_path / "case1.nrrd").unlink()
     with pytest.raises(TrainingDataError, match=r"case1\.seg\.nrrd"):
-        find_sets(tmp_path)
+        open_data(tmp_path, SIZE, report=quiet)
+
+
+def test_a_segmentation_does_not_get_the_image_of_another_number(tmp_path):
+    for number in (1, 2, 10):
+        write_slicer_case(tmp_path, f"case{number}", number)
+    (tmp_path / "case10.nrrd").unlink()
+    with pytest.raises(TrainingDataError, match=r"known to belong to case10\.seg\.nrrd"):
+        open_data(tmp_path, SIZE, report=quiet)
+
+
+def test_a_segmentation_without_an_image_can_be_skipped(tmp_path):
+    for number in (1, 2, 10):
+        write_slicer_case(tmp_path, f"case{number}", number)
+    (tmp_path / "case10.nrrd").unlink()
+    said: list[str] = []
+    (image_set,) = open_data(tmp_path, SIZE, skip_damaged=True, report=said.append)
+    assert subjects(image_set) == {"case1", "case2"}
+    assert any("Skipped" in line and "case10.seg.nrrd" in line for line in said)
+
+
+@pytest.mark.parametrize(
+    ("stem", "subject"),
+    [
+        ("patient1", "patient1"), ("patient_01", "patient_01"), ("subject01", "subject01"),
+        ("test3", "test3"), ("left_0001", "left_0001"), ("ct_001", "ct_001"), ("slice12", "slice12"),
+        ("anna_slice_12", "anna"), ("anna_z3", "anna"), ("case01t2", "case01"), ("case01_frame07", "case01"),
+    ],
+)  # fmt: skip
+def test_only_whole_words_tell_a_place_within_a_patient(stem, subject):
+    assert subject_of(stem) == subject
+
+
+def test_patients_of_whom_none_is_left_for_validation_are_told(tmp_path):
+    for number in range(4):
+        write_slicer_case(tmp_path, f"anna_slice_{number}", number)
+    said: list[str] = []
+    open_data(tmp_path, SIZE, report=said.append)
+    assert any("Nothing is kept for validation" in line and "'anna'" in line for line in said)
+
+
+def test_enough_patients_are_no_occasion_to_speak_of_validation(tmp_path):
+    for number in range(4):
+        write_slicer_case(tmp_path, f"patient{number}", number)
+    said: list[str] = []
+    open_data(tmp_path, SIZE, report=said.append)
+    assert not any("validation" in line for line in said)
+
+
+def test_images_without_a_mask_are_counted(tmp_path):
+    image, mask = picture_pair(0)
+    for name in ("a", "b"):
+        write_picture(tmp_path / "images" / f"{name}.png", image)
+    write_picture(tmp_path / "masks" / "a.png", mask)
+    (one,) = find_sets(tmp_path).sets.values()
+    assert any("1 images without a mask" in note and "images/b.png" in note for note in one.notes)
 
 
 def test_one_folder_may_hold_several_layouts(tmp_path):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from data_samples import a_volume, picture_pair, write_picture, write_volume
+from made_up_packs import write_pack
 
 from KPrismCore.catalogue import load_catalogue
 from KPrismCore.errors import InputFileError, TrainingDataError
@@ -86,6 +87,37 @@ def test_a_published_set_of_volumes_is_found(tmp_path, name):
     image_set = opened(tmp_path / "x")
     assert image_set.name == name
     assert image_set.samples
+
+
+@pytest.mark.parametrize(
+    "names", [("Breast_cancer", "KITS"), ("ISIC", "Breast_cancer", "BTCV"), ("KPI", "LITS")]
+)
+def test_published_sets_beside_each_other_are_all_found(tmp_path, names):
+    array, truth = a_volume()
+    pixels, shape = picture_pair(0)
+    for name in names:
+        image, mask = {**VOLUMES, **PICTURES}[name]
+        top = tmp_path / "data" / ("" if name in PICTURES else name.lower())
+        write, picture, marked = (
+            (write_picture, pixels, shape) if name in PICTURES else (write_volume, array, truth)
+        )
+        write(top / image, picture)
+        write(top / mask, marked)
+    write_pack(tmp_path / "data", "discs", 2)
+    found = find_sets(tmp_path / "data")
+    assert {*names, "discs"} <= set(found.sets)
+    assert found.unknown == ()
+
+
+def test_time_points_of_one_patient_are_one_patient(tmp_path):
+    array, truth = a_volume()
+    for patient, point in ((1, 100), (1, 101), (2, 100), (3, 100)):
+        name = f"BraTS-GLI-0000{patient}-{point}"
+        write_volume(tmp_path / name / f"{name}-t2f.nii.gz", array)
+        write_volume(tmp_path / name / f"{name}-seg.nii.gz", truth)
+    assert {sample.subject for sample in opened(tmp_path).samples} == {
+        "BraTS-GLI-00001", "BraTS-GLI-00002", "BraTS-GLI-00003"
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", PICTURES)

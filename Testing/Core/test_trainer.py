@@ -97,6 +97,17 @@ def test_another_network_is_not_resumed(settings: TrainingSettings, tmp_path: Pa
         other.resume()
 
 
+def test_a_run_that_goes_on_otherwise_says_in_what(settings: TrainingSettings, tmp_path: Path) -> None:
+    trainer(settings, tmp_path).save()
+    other = trainer(replace(settings, seed=settings.seed + 1, learning_rate=0.5, save_steps=9), tmp_path)
+    assert other.resume() == ["learning_rate", "seed"]
+
+
+def test_a_run_that_goes_on_as_it_was_says_nothing(settings: TrainingSettings, tmp_path: Path) -> None:
+    trainer(settings, tmp_path).save()
+    assert trainer(settings, tmp_path).resume() == []
+
+
 def test_a_state_of_the_first_format_is_continued(settings: TrainingSettings, tmp_path: Path) -> None:
     run = trainer(replace(settings, steps=2), tmp_path)
     run.run()

@@ -94,6 +94,26 @@ class SegmentationCase(DataCase):
         return [Content(volume, segment_layers(self.segmentation, volume))]
 
 
+@dataclass(frozen=True)
+class UnusableCase(DataCase):
+    """A case of which it is known before it is read what is wrong; it is named, or skipped, as a damaged one.
+
+    cause, remedy: of the error.
+    """
+
+    cause: str
+    remedy: str
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """None that could be read."""
+        return ()
+
+    def read(self) -> list[Content]:
+        """Raise what is wrong."""
+        raise TrainingDataError(self.cause, self.remedy)
+
+
 def segment_layers(path: Path, volume: Volume) -> tuple[Layer, ...]:
     """Read the segments of a file onto a volume's grid.
 

@@ -16,8 +16,9 @@ import pydicom
 from pydicom.errors import InvalidDicomError
 
 from KPrismCore.dicom import NOT_IMAGES
-from KPrismCore.errors import TrainingDataError
+from KPrismCore.errors import GeometryError, ImageContentError, TrainingDataError
 from KPrismCore.image_files import is_dicom
+from KPrismCore.training.datasets.cases import UnusableCase
 from KPrismCore.training.datasets.content import Content, DataCase, FileSet, plain_name
 from KPrismCore.training.datasets.dicom_seg import dicom_segment_layers
 from KPrismCore.training.datasets.sets import OpenFiles, OpenSet
@@ -25,6 +26,7 @@ from KPrismCore.training.datasets.tree import Tree
 from KPrismCore.volumes import read_volume
 
 SEGMENTATION = "SEG"
+_TAGS = ["Modality", "PatientID", "SeriesInstanceUID", "ReferencedSeriesSequence"]
 # files of a scanner often end in a number, that of the instance
 _SUFFIX = re.compile(r"|\.dcm|\.dicom|\.ima|\.\d+")
 
@@ -43,7 +45,11 @@ class DicomCase(DataCase):
 
     def read(self) -> list[Content]:
         """Read both; errors as `DataCase.read`."""
-        volume = read_volume(self.series)
+        try:
+            volume = read_volume(self.series)
+        except (GeometryError, ImageContentError) as error:
+            # these name slices only, of which every patient has some of the same names
+            raise type(error)(f"{self.series}: {error.cause}", error.remedy) from error
         return [Content(volume, dicom_segment_layers(self.segmentation, volume))]
 
 
@@ -52,6 +58,8 @@ class _Header:
     file: str
     modality: str
     patient: str
+    series: str = ""
+    refers_to: str = ""
 
 
 class DicomLayout:
@@ -63,20 +71,25 @@ class DicomLayout:
         return bool(places) and all(map(_begins_with_dicom, places)) and _has_segmentation(tree)
 
     def sets(self, tree: Tree) -> list[OpenSet]:
-        """One set, named after the folder.
-
-        Raises:
-            TrainingDataError: a segmentation object has no series, or may belong to several.
-        """
+        """One set, named after the folder."""
         headers = list(_headers(tree))
-        cases = [_case(tree, header, headers) for header in headers if header.modality == SEGMENTATION]
+        cases = [_usable(tree, header, headers) for header in headers if header.modality == SEGMENTATION]
         return [OpenFiles(FileSet(plain_name(tree.name), "DICOM series and SEG", "", tuple(cases)))]
 
 
+def _usable(tree: Tree, segmentation: _Header, headers: list[_Header]) -> DataCase:
+    try:
+        return _case(tree, segmentation, headers)
+    except TrainingDataError as error:
+        return UnusableCase(segmentation.file, segmentation.file, error.cause, error.remedy)
+
+
 def _case(tree: Tree, segmentation: _Header, headers: list[_Header]) -> DicomCase:
-    """Pair a SEG with the series in its folder, or in the nearest folder around it."""
+    """Pair a SEG with the series that it names, else in its folder, or in the nearest folder around it."""
     # a damaged file has no modality, and is named when its series is read
-    folders = sorted({_folder(one.file) for one in headers if one.modality not in NOT_IMAGES - {""}})
+    images = [one for one in headers if one.modality not in NOT_IMAGES - {""}]
+    named = [one for one in images if one.series and one.series == segmentation.refers_to]
+    folders = sorted({_folder(one.file) for one in named or images})
     place = _folder(segmentation.file)
     while True:
         inside = [one for one in folders if one == place or not place or one.startswith(f"{place}/")]
@@ -126,10 +139,13 @@ def _header(tree: Tree, name: str) -> _Header | None:
     if not is_dicom(path):
         return None
     try:
-        tags = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["Modality", "PatientID"])
+        tags = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=_TAGS)
     except (InvalidDicomError, OSError, ValueError, KeyError):
         return _Header(name, "", "")
-    return _Header(name, str(tags.get("Modality", "")), str(tags.get("PatientID", "")))
+    referred = tags.get("ReferencedSeriesSequence") or []
+    uid = str(referred[0].get("SeriesInstanceUID", "")) if len(referred) == 1 else ""
+    modality, patient, series = (str(tags.get(key, "")) for key in _TAGS[:3])
+    return _Header(name, modality, patient, series, uid)
 
 
 def _folder(name: str) -> str:

@@ -58,6 +58,10 @@ class FolderLayout:
         notes = [] if own_folders else ["patients are told apart by file names"]
         if not any(case.labels for case in cases):
             notes.append(f"{LABEL_FILE} (value,name) would name the labels")
+        used = {file for case in cases for file in case.files}
+        alone = [name for name in tree.files if is_image(name) and tree.path(name) not in used]
+        if alone:
+            notes.append(f"{len(alone)} images without a mask, or masks without an image, such as {alone[0]}")
         files = FileSet(plain_name(tree.name), "images and masks", "", tuple(cases), "", tuple(notes))
         return [OpenFiles(files)]
 

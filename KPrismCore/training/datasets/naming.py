@@ -7,8 +7,11 @@ import re
 from KPrismCore.image_files import PICTURE_ENDINGS, VOLUME_ENDINGS
 
 IMAGE_ENDINGS = (*VOLUME_ENDINGS, *PICTURE_ENDINGS)
-# words that say that a number is a place or a time within one patient
-_WITHIN = re.compile(r"[_\-. ]*(slice|frame|patch|tile|img|image|sl|fr|z|t)[_\-. ]?\d+$", re.IGNORECASE)
+# words that say that a number is a place or a time within one patient; not the end of another word, as the
+# last letter of patient1 or left2 would be
+_WITHIN = re.compile(
+    r"(?:[_\-. ]+|^|(?<=\d))(slice|frame|patch|tile|img|image|sl|fr|z|t)[_\-. ]?\d+$", re.IGNORECASE
+)
 # words that make a mask's name of its image's
 _MASK = re.compile(
     r"[_\-. ]*(segmentation|seg|labels?|labelmap|masks?|gt|groundtruth|annotations?)([_\-. ]?\d+)?$",

@@ -1,7 +1,8 @@
 """Opens a data folder, whatever its layout, for training or evaluation.
 
 The layouts are tried in order on the folder itself; where none fits, on each folder below it, so that one
-folder may hold sets of several layouts. Deeper ones are tried only where none of a level has sets.
+folder may hold sets of several layouts. Deeper ones are tried only where none of a level has sets. Tables of
+published sets often fit the folder around a set as well: what lies beside it there is looked at too.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from KPrismCore.training.datasets.pack_layout import PackLayout
 from KPrismCore.training.datasets.published_layout import PublishedLayout
 from KPrismCore.training.datasets.sets import OpenSet, Reader, Report
 from KPrismCore.training.datasets.slicer_layout import SlicerLayout
-from KPrismCore.training.datasets.split import split_warnings
+from KPrismCore.training.datasets.split import no_validation, split_warnings
 from KPrismCore.training.datasets.store import SliceStore
 from KPrismCore.training.datasets.tree import Tree
 from KPrismCore.training.packs import ImageSet
@@ -118,7 +119,8 @@ def open_data(
     sets = [one for one in found if one is not None]
     if not any(one.samples for one in sets):
         raise TrainingDataError(f"{path} shows no image with a mask to learn from.", "Check the masks.")
-    for warning in split_warnings(sets):
+    lone = no_validation(sets)
+    for warning in [*split_warnings(sets), *([lone] if lone else [])]:
         report(warning)
     return sets
 
@@ -143,13 +145,25 @@ def _found(tree: Tree, depth: int) -> tuple[list[OpenSet], list[str]]:
     level = [tree]
     while level:
         fitting = [(one, next((kind for kind in LAYOUTS if kind.recognises(one)), None)) for one in level]
-        opened = [found for one, layout in fitting if layout is not None for found in layout.sets(one)]
+        opened, unknown = [], [one for one, layout in fitting if layout is None]
+        for one, layout in fitting:
+            found = [] if layout is None else layout.sets(one)
+            opened += found
+            for name in _beside(one, found) if isinstance(layout, PublishedLayout) else ():
+                further, strange = _found(one.below(name), depth - 1)
+                opened += further
+                unknown += [one.below(name)] if not further else [one.below(name).below(s) for s in strange]
         if opened:
-            unknown = (one.folder.relative_to(tree.folder) for one, layout in fitting if layout is None)
-            return opened, [path.as_posix() for path in unknown]
+            return opened, [one.folder.relative_to(tree.folder).as_posix() for one in unknown]
         depth -= 1
         level = [one.below(name) for one in level for name in one.folders] if depth >= 0 else []
     return [], []
+
+
+def _beside(tree: Tree, found: Sequence[OpenSet]) -> list[str]:
+    """The folders in which no set found has files; none where one has some in the folder around them."""
+    used = {place for one in found for place in one.places(tree.folder)}
+    return [] if "" in used else [name for name in tree.folders if name not in used]
 
 
 def _free_name(name: str, taken: dict[str, OpenSet]) -> str:

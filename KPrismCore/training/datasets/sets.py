@@ -94,6 +94,10 @@ class OpenSet(ABC):
     def __init__(self, name: str, layout: str, notes: tuple[str, ...] = ()) -> None:
         self.name, self.layout, self.notes = name, layout, notes
 
+    def places(self, folder: Path) -> set[str]:
+        """In which folders directly in this one the set has files; an empty name stands for itself."""
+        return {""}
+
     @abstractmethod
     def image_set(self, size: int, reader: Reader) -> ImageSet | None:
         """The set as squares for training; None where nothing of it is usable."""
@@ -126,6 +130,11 @@ class OpenFiles(OpenSet):
     def __init__(self, files: FileSet) -> None:
         super().__init__(files.name, files.layout, files.notes)
         self._files = files
+
+    def places(self, folder: Path) -> set[str]:
+        """See `OpenSet`."""
+        files = (file.relative_to(folder) for case in self._files.cases for file in case.files)
+        return {file.parts[0] if len(file.parts) > 1 else "" for file in files}
 
     def image_set(self, size: int, reader: Reader) -> ImageSet | None:
         """Squares that stay on disk until they are looked at."""

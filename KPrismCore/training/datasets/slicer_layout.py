@@ -10,7 +10,7 @@ from pathlib import Path
 
 from KPrismCore.errors import TrainingDataError
 from KPrismCore.image_files import VOLUME_ENDINGS, stem
-from KPrismCore.training.datasets.cases import SegmentationCase
+from KPrismCore.training.datasets.cases import SegmentationCase, UnusableCase
 from KPrismCore.training.datasets.content import DataCase, FileSet, plain_name
 from KPrismCore.training.datasets.naming import image_of_mask, is_image, subject_of
 from KPrismCore.training.datasets.scene import SceneCase
@@ -28,11 +28,7 @@ class SlicerLayout:
         return bool(_marked(tree)) or _has_case_folders(tree)
 
     def sets(self, tree: Tree) -> list[OpenSet]:
-        """One set, named after the folder.
-
-        Raises:
-            TrainingDataError: a segmentation has no image.
-        """
+        """One set, named after the folder."""
         note = () if _has_case_folders(tree) else ("patients are told apart by file names",)
         files = FileSet(plain_name(tree.name), "3D Slicer cases", "", tuple(_cases(tree)), "", note)
         return [OpenFiles(files)]
@@ -51,7 +47,10 @@ def _cases(tree: Tree) -> Iterator[DataCase]:
 def _case(tree: Tree, name: str, subject: str) -> DataCase:
     if name.lower().endswith(SCENE_ENDING):
         return SceneCase(subject, name, tree.path(name))
-    image = _image_of(tree, name)
+    try:
+        image = _image_of(tree, name)
+    except TrainingDataError as error:
+        return UnusableCase(subject, name, error.cause, error.remedy)
     # segmentations of one image are one patient's
     subject = subject if tree.name == subject else subject_of(stem(Path(image)))
     return SegmentationCase(subject, name, tree.path(image), tree.path(name))
@@ -67,7 +66,7 @@ def _image_of(tree: Tree, segmentation: str) -> str:
         and image_of_mask(stem(Path(name))) is None
     }
     own = stem(Path(segmentation)).casefold()
-    alike = [plain for plain in images if own.startswith(plain.casefold())]
+    alike = [plain for plain in images if _begins(own, plain.casefold())]
     if alike:
         return images[max(alike, key=len)]
     if len(images) == 1:
@@ -76,6 +75,12 @@ def _image_of(tree: Tree, segmentation: str) -> str:
         f"None of {len(images)} images in {tree.folder} is known to belong to {segmentation}.",
         "Give an image and its segmentation the same name: case1.nrrd, case1.seg.nrrd.",
     )
+
+
+def _begins(name: str, start: str) -> bool:
+    """Whether a name begins with another one as a whole: case10 does not begin with case1."""
+    rest = name[len(start) :]
+    return name.startswith(start) and not (start[-1:].isdigit() and rest[:1].isdigit())
 
 
 def _marked(tree: Tree) -> list[str]:

@@ -35,6 +35,18 @@ def split_warnings(sets: Sequence[ImageSet]) -> list[str]:
     return [_sentence(names, pairs) for names, pairs in shared.items()]
 
 
+def no_validation(sets: Sequence[ImageSet]) -> str | None:
+    """Say that nothing is kept for validation, where no set has a second patient; None where one has."""
+    subjects = {image_set.name: {sample.subject for sample in image_set.samples} for image_set in sets}
+    if any(split_by_subject(image_set)[1].samples for image_set in sets) or not subjects:
+        return None
+    name, known = next(iter(subjects.items()))
+    return (
+        f"Nothing is kept for validation: no set has enough patients ({name} has {len(known)}, such as "
+        f"'{min(known, default='')}'). Patients are told apart by the names of folders or files."
+    )
+
+
 def fingerprint(sample: Sample) -> str:
     """A hash of the image's bytes, which kept slices carry with them."""
     known = getattr(sample, "fingerprint", None)
