@@ -11,6 +11,7 @@ import vtk
 
 from KPrismCore.slices import Plane, SlicePlane, number_of_slices
 from KPrismSlicerLib.ClickRegister import ClickRegister
+from KPrismSlicerLib.SegmentationPlace import SegmentationPlace
 from KPrismSlicerLib.SlicePlanes import SliceStack, planeOf, stackOf
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Case:
     def __post_init__(self) -> None:
         self.contentTime = self._contentTime()
         self._place = self._placeNow()
+        self.segmentationPlace = SegmentationPlace.of(self.segmentationNode, self.volumeNode)
 
     @property
     def segmentIds(self) -> tuple[str, ...]:
@@ -80,8 +82,18 @@ class Case:
 
     @property
     def hasMoved(self) -> bool:
-        """Whether the image lies elsewhere, or has another size, than when the case was opened."""
-        return self._place != self._placeNow()
+        """Whether the image lies elsewhere, or has another size, than when the case was opened.
+
+        The segmentation counts too, where it has moved and the image has not followed.
+        """
+        if self._place != self._placeNow():
+            return True
+        former = self.segmentationPlace
+        now = SegmentationPlace.of(self.segmentationNode, self.volumeNode)
+        if former is None or now is None:
+            # where it cannot be told nothing is written; it can be told again: read it anew
+            return former is None and now is not None
+        return now.hasMovedFrom(former, self.volume.geometry.size)
 
     @property
     def hasNewContent(self) -> bool:

@@ -240,7 +240,7 @@ class CaseLogic(LogicBase):
             return
         present, session = case.segmentIds, case.session
         others = [values for key, values in case.saved.items() if key in present]
-        text = yield lambda: self._promptsText.make(session, others)
+        text = yield lambda: self._promptsText.make(session, others, case.segmentationPlace)
         if case is self._case:
             writePrompts(case.segmentationNode, case.volumeNode, text)
 

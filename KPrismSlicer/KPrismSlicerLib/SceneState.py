@@ -17,6 +17,7 @@ from slicer.i18n import tr as _
 
 from KPrismCore.errors import SessionFileError, UnknownClassError
 from KPrismCore.geometry import VolumeGeometry
+from KPrismSlicerLib.SegmentationPlace import SegmentationPlace
 
 FORMAT = "kprism-prompts"
 VERSION = 1
@@ -33,12 +34,18 @@ class PromptsText:
     def __init__(self) -> None:
         self._references: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
 
-    def make(self, session: Any, others: Iterable[dict[str, Any]] = ()) -> str:
+    def make(
+        self,
+        session: Any,
+        others: Iterable[dict[str, Any]] = (),
+        place: SegmentationPlace | None = None,
+    ) -> str:
         """Give the text; on the worker, while no act is at work.
 
         Args:
             session: of KPrismCore.
             others: what `readPrompts` gave for segments that the session does not have.
+            place: where the segmentation lay on the image.
         """
         geometry = session.volume.geometry
         segments = [self._values(segment) for segment in session.segments.values()]
@@ -48,6 +55,7 @@ class PromptsText:
                 "version": VERSION,
                 "size": list(geometry.size),
                 "ijkToRas": geometry.ijk_to_ras.tolist(),
+                "segmentationPlace": place.toDict() if place is not None else None,
                 "segments": [*others, *segments],
             }
         )
@@ -70,7 +78,8 @@ def readPrompts(
 ) -> dict[str, dict[str, Any]]:
     """The prompts made on an image, by segment id; {} where there are none.
 
-    Prompts on another grid (the image was moved or replaced) are not given.
+    Prompts on another grid (the image was moved or replaced) are not given. Where the segmentation alone
+    was moved, class and references are, but not what belongs to slices: the masks are elsewhere now.
 
     Raises:
         SessionFileError: they are damaged or of a newer version.
@@ -90,6 +99,8 @@ def readPrompts(
         matrix = np.array(values["ijkToRas"], dtype=np.float64)
         same = values["size"] == list(geometry.size) and _close(matrix, geometry.ijk_to_ras)
         segments = {str(one["id"]): dict(one) for one in values["segments"]}
+        if _hasMoved(values, segmentationNode, volumeNode, geometry):
+            segments = {key: {**one, "slices": []} for key, one in segments.items()}
     except (ValueError, KeyError, TypeError) as error:
         raise _damaged(node) from error
     return segments if same else {}
@@ -141,6 +152,17 @@ def _newNode(segmentationNode: Any, volumeNode: Any) -> Any:
     node.SetNodeReferenceID(VOLUME_ROLE, volumeNode.GetID())
     segmentationNode.AddNodeReferenceID(PROMPTS_ROLE, node.GetID())
     return node
+
+
+def _hasMoved(
+    values: dict[str, Any], segmentationNode: Any, volumeNode: Any, geometry: VolumeGeometry
+) -> bool:
+    # earlier versions did not note it
+    noted = values.get("segmentationPlace")
+    place = SegmentationPlace.of(segmentationNode, volumeNode)
+    if noted is None or place is None:
+        return False
+    return place.hasMovedFrom(SegmentationPlace.fromDict(noted), geometry.size)
 
 
 def _close(one: np.ndarray, other: np.ndarray) -> bool:
