@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import slicer
@@ -12,7 +12,7 @@ import vtk
 from KPrismCore.slices import Plane, SlicePlane, number_of_slices
 from KPrismSlicerLib.ClickRegister import ClickRegister
 from KPrismSlicerLib.SegmentationPlace import SegmentationPlace
-from KPrismSlicerLib.SlicePlanes import SliceStack, planeOf, stackOf
+from KPrismSlicerLib.SlicePlanes import SliceStack, isSame, planeOf, stackOf
 
 if TYPE_CHECKING:
     # they load torch
@@ -57,8 +57,10 @@ class Case:
             return ()
         return tuple(self.segmentationNode.GetSegmentation().GetSegmentIDs())
 
-    def planeOf(self, sliceNode: Any) -> Plane:
+    def planeOf(self, sliceNode: Any, segmentId: str | None = None) -> Plane:
         """The plane that a slice view shows; the middle slice of acquisition for None.
+
+        Where a segment is named, it is the plane on which that one has its prompts, see `known`.
 
         Raises:
             ClickOutsideError: the view does not cut the image.
@@ -71,14 +73,34 @@ class Case:
         key = matrix.tobytes()
         if key not in self._planes:
             self._planes[key] = planeOf(self.volume.geometry, matrix)
+        self._planes[key] = self.known(self._planes[key], segmentId)
         self._planes.move_to_end(key)
         while len(self._planes) > _KEPT_PLANES:
             self._planes.popitem(last=False)
         return self._planes[key]
 
-    def stackOf(self, sliceNode: Any) -> SliceStack:
-        """The slices parallel to the one that a view shows; errors as `planeOf`."""
-        return stackOf(self.planeOf(sliceNode))
+    def stackOf(self, sliceNode: Any, segmentId: str | None = None) -> SliceStack:
+        """The slices parallel to the one that a view shows; arguments and errors as `planeOf`."""
+        return stackOf(self.planeOf(sliceNode, segmentId))
+
+    def known(self, plane: Plane, segmentId: str | None) -> Plane:
+        """The plane of a segment's prompts that is this one but for rounding; the plane itself if none is.
+
+        A view that comes back with a scene differs from the one that was saved in the last digits.
+        """
+        owner = self.session.segments.get(segmentId) if self.session is not None else None
+        if owner is None or isinstance(plane, SlicePlane):
+            return plane
+        # torch comes with it, and is there where a session is
+        from KPrismCore.session_state import plane_key
+
+        slices = owner.state.slices
+        if plane_key(plane) not in slices:
+            for one in slices.values():
+                if isSame(plane, one.plane):
+                    # of its own, as it will carry tables
+                    return replace(one.plane, geometry=self.volume.geometry)
+        return plane
 
     @property
     def hasMoved(self) -> bool:

@@ -107,7 +107,7 @@ class ClickLogic(SliceActs):
         try:
             if self._predictor is None and self._model.status != "loading":
                 raise noModel()
-            plane = self._requireCase().planeOf(sliceNode)
+            plane = self._requireCase().planeOf(sliceNode, self.segmentId)
             segmentId = self._requireSegment(make)
         except KPrismError as error:
             self._fail(error)
