@@ -18,7 +18,9 @@ SCENE = (
     " Terminologies SceneBridge SlicePlanes Changes SceneWatch SceneState SegmentationPlace"
 )
 WORK = "Worker ActQueue Model"
-LOGIC = "Case CaseLogic LogicBase Mirror PromptLogic SliceActs ClickLogic Logic ParameterNode"
+LOGIC = (
+    "Case CaseLogic LogicBase Mirror PromptLogic ReferenceOrigins SliceActs ClickLogic Logic ParameterNode"
+)
 VIEWS = "SliceViews ClickMarkers StrokeLine ChangedOutline Gesture Shortcuts Interaction"
 SETUP = "Checks Verification Installer Offline Diagnosis Environment SampleImages"
 PANEL = (
