@@ -14,7 +14,7 @@ from KPrismSlicerLib.Case import Case
 from KPrismSlicerLib.Events import CaseChanged, HistoryChanged, PromptsChanged
 from KPrismSlicerLib.LogicBase import ActDropped, LogicBase, ModelLoader, noModel
 from KPrismSlicerLib.Mirror import Mirror
-from KPrismSlicerLib.SceneState import PromptsText, readPrompts, writePrompts
+from KPrismSlicerLib.SceneState import PromptsText, readPrompts, removePrompts, writePrompts
 from KPrismSlicerLib.SceneWatch import SceneWatch
 from KPrismSlicerLib.Worker import Worker
 
@@ -281,12 +281,13 @@ class CaseLogic(LogicBase):
         self._bridge.cleanup()
 
     def _nodeGoes(self, node: Any) -> None:
-        if self._case is None:
-            return
-        if node is self._case.volumeNode:
+        case = self._case
+        if case is not None and node is case.volumeNode:
             self._open(None, None)
-        elif node is self._case.segmentationNode:
-            self._open(self._case.volumeNode, None)
+        elif case is not None and node is case.segmentationNode:
+            self._open(case.volumeNode, None)
+        if node.IsA("vtkMRMLSegmentationNode"):
+            removePrompts(node)
 
 
 def _newSession(predictor: Any, volume: Any) -> Any:

@@ -128,6 +128,29 @@ def writePrompts(segmentationNode: Any, volumeNode: Any, text: str) -> None:
     node.SetText(text)
 
 
+def removePrompts(segmentationNode: Any) -> None:
+    """Let the prompts of a segmentation go with it: they hold pictures that nobody would see in the scene.
+
+    Call it while it is about to leave the scene. A scene that is closed, loaded or restored puts its nodes in
+    order itself; and a segmentation that may come back keeps its prompts.
+    """
+    scene = segmentationNode.GetScene()
+    if scene is None or scene.IsClosing() or scene.IsImporting() or scene.IsRestoring():
+        return
+    if scene.GetUndoFlag() and segmentationNode.GetUndoEnabled():
+        return
+    # a copy of a segmentation names the same nodes
+    others = [
+        one
+        for one in slicer.util.getNodesByClass("vtkMRMLSegmentationNode", scene)
+        if one is not segmentationNode
+    ]
+    kept = {id(node) for one in others for node in _nodes(one)}
+    for node in _nodes(segmentationNode):
+        if id(node) not in kept:
+            scene.RemoveNode(node)
+
+
 def _wrapped(values: dict[str, Any]) -> dict[str, Any]:
     from KPrismCore.session_values import PROMPTS_VERSION
 
@@ -135,11 +158,15 @@ def _wrapped(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _node(segmentationNode: Any, volumeNode: Any) -> Any:
-    for number in range(segmentationNode.GetNumberOfNodeReferences(PROMPTS_ROLE)):
-        node = segmentationNode.GetNthNodeReference(PROMPTS_ROLE, number)
-        if node is not None and node.GetNodeReference(VOLUME_ROLE) is volumeNode:
-            return node
-    return None
+    fitting = (node for node in _nodes(segmentationNode) if node.GetNodeReference(VOLUME_ROLE) is volumeNode)
+    return next(fitting, None)
+
+
+def _nodes(segmentationNode: Any) -> list[Any]:
+    """The nodes with the prompts of a segmentation, for all images."""
+    count = segmentationNode.GetNumberOfNodeReferences(PROMPTS_ROLE)
+    found = [segmentationNode.GetNthNodeReference(PROMPTS_ROLE, number) for number in range(count)]
+    return [node for node in found if node is not None]
 
 
 def _newNode(segmentationNode: Any, volumeNode: Any) -> Any:
