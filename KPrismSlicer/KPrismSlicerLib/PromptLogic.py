@@ -45,7 +45,7 @@ class PromptLogic(CaseLogic):
             self._describe(case, segmentId)
             yield from ()
 
-        self._addPromptAct("class", change)
+        self._addPromptAct("class", change, make=True)
 
     def classes(self, text: str = "") -> list[Any]:
         """The classes (`ClassEntry`) of the network that fit a text, best first; none without a network."""
@@ -80,7 +80,7 @@ class PromptLogic(CaseLogic):
         def change(case: Case, segmentId: str) -> Steps:
             yield from self._addSource(case, segmentId, source, count, planes)
 
-        self._addPromptAct("references", change)
+        self._addPromptAct("references", change, make=True)
 
     def addReferencesFromItem(self, itemId: int, count: int | None = None) -> None:
         """Add references from an item of the subject hierarchy, such as one dropped on the panel.
@@ -214,12 +214,12 @@ class PromptLogic(CaseLogic):
 
         self._addPromptAct("references", steps)
 
-    def _addPromptAct(self, label: str, change: Callable[[Case, str], Steps]) -> None:
-        """Queue an act that changes prompts of the current segment and no mask."""
+    def _addPromptAct(self, label: str, change: Callable[[Case, str], Steps], *, make: bool = False) -> None:
+        """Queue an act that changes prompts of the current segment, which may be made for it, and no mask."""
         try:
             if self._predictor is None and self._model.status != "loading":
                 raise noModel()
-            segmentId = self._requireSegment(make=True)
+            segmentId = self._requireSegment(make)
         except KPrismError as error:
             self._fail(error)
             return

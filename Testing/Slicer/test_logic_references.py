@@ -76,6 +76,27 @@ def test_a_slice_with_nothing_on_it_is_no_reference(logic, segment, view, heard)
     assert [type(error) for error in heard.errors] == [ReferenceMismatchError]
 
 
+def test_without_a_segment_there_is_no_slice_to_add_and_none_is_made(logic, view, heard):
+    logic.addSliceAsReference(view)
+    wait(logic)
+    assert [type(error) for error in heard.errors] == [PromptError]
+    assert logic.segmentationNode is None
+
+
+@pytest.mark.parametrize("act", ["removeReference", "enableReference", "setReferenceSlice"])
+def test_changing_a_reference_makes_no_segment(logic, heard, act):
+    getattr(logic, act)(*([0, 1] if act == "setReferenceSlice" else [0]))
+    wait(logic)
+    assert [type(error) for error in heard.errors] == [PromptError]
+    assert logic.segmentationNode is None
+
+
+def test_a_first_reference_makes_the_segment(logic, source):
+    logic.addReference(source, count=1)
+    wait(logic)
+    assert len(logic.references()) == 1
+
+
 def test_a_reference_can_be_switched_off(logic, segment, source):
     logic.addReference(source, count=1)
     logic.enableReference(0, False)
