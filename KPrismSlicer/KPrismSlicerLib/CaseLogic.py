@@ -146,8 +146,9 @@ class CaseLogic(LogicBase):
 
     # opening
 
-    def _open(self, volumeNode: Any, segmentationNode: Any) -> None:
-        """Begin a new case; whatever was under way on the old one is dropped."""
+    def _open(self, volumeNode: Any, segmentationNode: Any) -> KPrismError | None:
+        """Begin a new case; whatever was under way on the old one is dropped. Give the error that it told."""
+        failure: KPrismError | None = None
         former, self._case, self._mirror, self._segmentId = self._case, None, None, None
         if former is not None:
             self._queue.drop(former)
@@ -158,9 +159,11 @@ class CaseLogic(LogicBase):
                 self._case = Case(volumeNode, segmentationNode, volume)
                 self._segmentId = next(iter(self._case.segmentIds), None)
         except KPrismError as error:
+            failure = error
             self._fail(error)
         self._tellAll()
         self._addOpening()
+        return failure
 
     def _modelLoaded(self) -> Steps:
         """Open the case anew with the network that has come; masks and prompts stay, the history ends."""
@@ -249,9 +252,9 @@ class CaseLogic(LogicBase):
             raise InputFileError(_("There is no image."), _("Choose an image first."))
         if self._case.hasMoved:
             node, segmentId = self.segmentationNode, self._segmentId
-            self._open(self.volumeNode, node)
-            if self._case is None:
-                raise InputFileError(_("The image was moved or replaced."), _("Choose it again."))
+            failure = self._open(self.volumeNode, node)
+            if failure is not None:
+                raise failure  # it says what has to be mended
             self.setSegment(segmentId)
         return self._case
 

@@ -35,10 +35,12 @@ class SegmentationPlace:
         try:
             matrix = ijkToSegmentation(volumeNode, segmentationNode)
             grid = referenceGrid(segmentationNode.GetSegmentation())
-            return cls(matrix, None if grid is None else np.linalg.inv(grid) @ matrix)
+            place = cls(matrix, None if grid is None else np.linalg.inv(grid) @ matrix)
         except (GeometryError, np.linalg.LinAlgError):
             # what is to be written there is refused elsewhere
             return None
+        # what is no number never equals itself, and would count as moved for ever
+        return place if np.isfinite(matrix).all() else None
 
     @classmethod
     def fromDict(cls, values: Mapping[str, Any]) -> SegmentationPlace:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from logic_fixtures import *  # noqa: F403
 from logic_samples import add_view, ras_at, scene_mask, wait, wait_until
-from scene_samples import new_transform, vtk_matrix
+from scene_samples import new_bending_transform, new_transform, vtk_matrix
 
 from KPrismCore.errors import GeometryError
 
@@ -120,3 +120,39 @@ def test_the_history_goes_on_where_image_and_segmentation_are_hardened(logic, se
     wait(logic)
     assert logic._case is case
     assert logic.canUndo
+
+
+def test_an_image_under_a_bent_transform_is_refused_with_what_to_do_about_it(logic, segment, view, heard):
+    point = ras_at(logic, (5, 9, 2))
+    logic.volumeNode.SetAndObserveTransformNodeID(new_bending_transform().GetID())
+    logic.click(point, True, view)
+    wait(logic)
+    assert "not linear" in heard.errors[-1].cause
+    assert "Harden" in heard.errors[-1].remedy
+
+
+def test_an_image_that_lost_its_voxels_is_refused_with_the_cause(logic, segment, view, heard):
+    point = ras_at(logic, (5, 9, 2))
+    logic.volumeNode.SetAndObserveImageData(None)
+    logic.click(point, True, view)
+    wait(logic)
+    assert "no voxels" in heard.errors[-1].cause
+
+
+def test_a_segmentation_under_a_bent_transform_is_refused_and_stays_as_it_is(logic, segment, view, heard):
+    logic.click(ras_at(logic, (5, 9, 2)), True, view)
+    wait(logic)
+    before, transform = scene_mask(logic, segment), new_bending_transform()
+    logic.segmentationNode.SetAndObserveTransformNodeID(transform.GetID())
+    logic.click(ras_at(logic, (9, 11, 2)), True, view)
+    wait(logic)
+    assert "Harden" in heard.errors[-1].remedy
+    logic.segmentationNode.SetAndObserveTransformNodeID(None)
+    assert np.array_equal(scene_mask(logic, segment), before)
+
+
+def test_a_transform_without_numbers_does_not_keep_the_case_from_opening(logic, segment, view):
+    move_segmentation(logic).SetMatrixTransformToParent(vtk_matrix(np.full((4, 4), np.nan)))
+    case = logic._case
+    assert logic.planeOf(view) is not None
+    assert logic._case is case
