@@ -235,3 +235,14 @@ def test_the_image_of_a_reference_is_freed_when_it_leaves_the_scene(logic, segme
             slicer.mrmlScene.RemoveNode(slicer.mrmlScene.GetNodeByID(node))
     gc.collect()
     assert gone == ["voxels"]
+
+
+def test_another_slice_of_a_removed_source_is_refused(logic, segment, source, heard):
+    logic.addReference(source, count=1)
+    wait(logic)
+    before = logic.references()
+    slicer.mrmlScene.RemoveNode(source.volumeNode)
+    logic.setReferenceSlice(0, 3)
+    wait(logic)
+    assert [type(error) for error in heard.errors] == [PromptError]
+    assert logic.references() == before
