@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import slicer
@@ -11,7 +11,8 @@ import vtk
 
 from KPrismCore.slices import Plane, SlicePlane, number_of_slices
 from KPrismSlicerLib.ClickRegister import ClickRegister
-from KPrismSlicerLib.SlicePlanes import SliceStack, planeOf, stackOf
+from KPrismSlicerLib.SegmentationPlace import SegmentationPlace
+from KPrismSlicerLib.SlicePlanes import SliceStack, isSame, planeOf, stackOf
 
 if TYPE_CHECKING:
     # they load torch
@@ -47,6 +48,7 @@ class Case:
     def __post_init__(self) -> None:
         self.contentTime = self._contentTime()
         self._place = self._placeNow()
+        self.segmentationPlace = SegmentationPlace.of(self.segmentationNode, self.volumeNode)
 
     @property
     def segmentIds(self) -> tuple[str, ...]:
@@ -55,8 +57,10 @@ class Case:
             return ()
         return tuple(self.segmentationNode.GetSegmentation().GetSegmentIDs())
 
-    def planeOf(self, sliceNode: Any) -> Plane:
+    def planeOf(self, sliceNode: Any, segmentId: str | None = None) -> Plane:
         """The plane that a slice view shows; the middle slice of acquisition for None.
+
+        Where a segment is named, it is the plane on which that one has its prompts, see `known`.
 
         Raises:
             ClickOutsideError: the view does not cut the image.
@@ -69,19 +73,49 @@ class Case:
         key = matrix.tobytes()
         if key not in self._planes:
             self._planes[key] = planeOf(self.volume.geometry, matrix)
+        self._planes[key] = self.known(self._planes[key], segmentId)
         self._planes.move_to_end(key)
         while len(self._planes) > _KEPT_PLANES:
             self._planes.popitem(last=False)
         return self._planes[key]
 
-    def stackOf(self, sliceNode: Any) -> SliceStack:
-        """The slices parallel to the one that a view shows; errors as `planeOf`."""
-        return stackOf(self.planeOf(sliceNode))
+    def stackOf(self, sliceNode: Any, segmentId: str | None = None) -> SliceStack:
+        """The slices parallel to the one that a view shows; arguments and errors as `planeOf`."""
+        return stackOf(self.planeOf(sliceNode, segmentId))
+
+    def known(self, plane: Plane, segmentId: str | None) -> Plane:
+        """The plane of a segment's prompts that is this one but for rounding; the plane itself if none is.
+
+        A view that comes back with a scene differs from the one that was saved in the last digits.
+        """
+        owner = self.session.segments.get(segmentId) if self.session is not None else None
+        if owner is None or isinstance(plane, SlicePlane):
+            return plane
+        # torch comes with it, and is there where a session is
+        from KPrismCore.session_state import plane_key
+
+        slices = owner.state.slices
+        if plane_key(plane) not in slices:
+            for one in slices.values():
+                if isSame(plane, one.plane):
+                    # of its own, as it will carry tables
+                    return replace(one.plane, geometry=self.volume.geometry)
+        return plane
 
     @property
     def hasMoved(self) -> bool:
-        """Whether the image lies elsewhere, or has another size, than when the case was opened."""
-        return self._place != self._placeNow()
+        """Whether the image lies elsewhere, or has another size, than when the case was opened.
+
+        The segmentation counts too, where it has moved and the image has not followed.
+        """
+        if self._place != self._placeNow():
+            return True
+        former = self.segmentationPlace
+        now = SegmentationPlace.of(self.segmentationNode, self.volumeNode)
+        if former is None or now is None:
+            # where it cannot be told nothing is written; it can be told again: read it anew
+            return former is None and now is not None
+        return now.hasMovedFrom(former, self.volume.geometry.size)
 
     @property
     def hasNewContent(self) -> bool:

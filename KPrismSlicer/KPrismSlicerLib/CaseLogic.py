@@ -14,7 +14,7 @@ from KPrismSlicerLib.Case import Case
 from KPrismSlicerLib.Events import CaseChanged, HistoryChanged, PromptsChanged
 from KPrismSlicerLib.LogicBase import ActDropped, LogicBase, ModelLoader, noModel
 from KPrismSlicerLib.Mirror import Mirror
-from KPrismSlicerLib.SceneState import PromptsText, readPrompts, writePrompts
+from KPrismSlicerLib.SceneState import PromptsText, readPrompts, removePrompts, writePrompts
 from KPrismSlicerLib.SceneWatch import SceneWatch
 from KPrismSlicerLib.Worker import Worker
 
@@ -146,8 +146,9 @@ class CaseLogic(LogicBase):
 
     # opening
 
-    def _open(self, volumeNode: Any, segmentationNode: Any) -> None:
-        """Begin a new case; whatever was under way on the old one is dropped."""
+    def _open(self, volumeNode: Any, segmentationNode: Any) -> KPrismError | None:
+        """Begin a new case; whatever was under way on the old one is dropped. Give the error that it told."""
+        failure: KPrismError | None = None
         former, self._case, self._mirror, self._segmentId = self._case, None, None, None
         if former is not None:
             self._queue.drop(former)
@@ -158,9 +159,11 @@ class CaseLogic(LogicBase):
                 self._case = Case(volumeNode, segmentationNode, volume)
                 self._segmentId = next(iter(self._case.segmentIds), None)
         except KPrismError as error:
+            failure = error
             self._fail(error)
         self._tellAll()
         self._addOpening()
+        return failure
 
     def _modelLoaded(self) -> Steps:
         """Open the case anew with the network that has come; masks and prompts stay, the history ends."""
@@ -240,7 +243,7 @@ class CaseLogic(LogicBase):
             return
         present, session = case.segmentIds, case.session
         others = [values for key, values in case.saved.items() if key in present]
-        text = yield lambda: self._promptsText.make(session, others)
+        text = yield lambda: self._promptsText.make(session, others, case.segmentationPlace)
         if case is self._case:
             writePrompts(case.segmentationNode, case.volumeNode, text)
 
@@ -249,9 +252,9 @@ class CaseLogic(LogicBase):
             raise InputFileError(_("There is no image."), _("Choose an image first."))
         if self._case.hasMoved:
             node, segmentId = self.segmentationNode, self._segmentId
-            self._open(self.volumeNode, node)
-            if self._case is None:
-                raise InputFileError(_("The image was moved or replaced."), _("Choose it again."))
+            failure = self._open(self.volumeNode, node)
+            if failure is not None:
+                raise failure  # it says what has to be mended
             self.setSegment(segmentId)
         return self._case
 
@@ -281,12 +284,13 @@ class CaseLogic(LogicBase):
         self._bridge.cleanup()
 
     def _nodeGoes(self, node: Any) -> None:
-        if self._case is None:
-            return
-        if node is self._case.volumeNode:
+        case = self._case
+        if case is not None and node is case.volumeNode:
             self._open(None, None)
-        elif node is self._case.segmentationNode:
-            self._open(self._case.volumeNode, None)
+        elif case is not None and node is case.segmentationNode:
+            self._open(case.volumeNode, None)
+        if node.IsA("vtkMRMLSegmentationNode"):
+            removePrompts(node)
 
 
 def _newSession(predictor: Any, volume: Any) -> Any:

@@ -102,29 +102,42 @@ class ClickLogic(SliceActs):
 
     # details
 
-    def _target(self, sliceNode: Any, make: bool = False) -> tuple[Case, str, Plane] | None:
-        """What an act on the slice of a view is about; None where it cannot be done, which is told."""
+    def _target(
+        self, sliceNode: Any, clicks: Callable[[Plane], Any] | None = None
+    ) -> tuple[Case, str, Plane] | None:
+        """What an act on the slice of a view is about; None where it cannot be done, which is told.
+
+        Args:
+            sliceNode: of the view.
+            clicks: checks that the plane can be clicked; then the segment is made if there is none.
+        """
         try:
             if self._predictor is None and self._model.status != "loading":
                 raise noModel()
-            plane = self._requireCase().planeOf(sliceNode)
-            segmentId = self._requireSegment(make)
+            plane = self._requireCase().planeOf(sliceNode, self.segmentId)
+            # what is refused must not leave a segment behind
+            if clicks is not None:
+                clicks(plane)
+            segmentId = self._requireSegment(make=clicks is not None)
         except KPrismError as error:
             self._fail(error)
             return None
         return self._case, segmentId, plane
 
     def _addClicks(self, points: list[ArrayLike], positive: bool, sliceNode: Any, label: str) -> None:
+        made: list[Click] = []
+
+        def place(plane: Plane) -> None:
+            pixels = plane.ras_to_pixel(np.array(points, dtype=np.float64))
+            made.extend(Click(float(x), float(y), positive) for x, y in pixels[plane.contains_pixel(pixels)])
+            if not made:
+                raise ClickOutsideError(_("The click is outside the image."), _("Click on the image."))
+
         # who clicks on an image wants a segment
-        found = self._target(sliceNode, make=True)
+        found = self._target(sliceNode, place)
         if found is None:
             return
         case, segmentId, plane = found
-        pixels = plane.ras_to_pixel(np.array(points, dtype=np.float64))
-        made = [Click(float(x), float(y), positive) for x, y in pixels[plane.contains_pixel(pixels)]]
-        if not made:
-            self._fail(ClickOutsideError(_("The click is outside the image."), _("Click on the image.")))
-            return
 
         def compute(allowed: Any) -> Any:
             if label == "click":

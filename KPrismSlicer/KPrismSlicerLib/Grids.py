@@ -23,7 +23,7 @@ Box = tuple[slice, slice, slice]
 Triple = tuple[int, int, int]
 
 # distance of voxel centres, in voxels, up to which two grids are the same: files round their matrices
-_TOLERANCE = 0.05
+TOLERANCE = 0.05
 
 
 def matrixFromVtk(matrix: Any) -> FloatArray:
@@ -167,7 +167,7 @@ class GridMap:
         corners = np.array(list(product(*((0, n) for n in size))), dtype=np.float64)
         shift = corners @ (matrix[:3, :3] - turn).T + matrix[:3, 3]
         offset = np.rint(shift.mean(axis=0))
-        if np.abs(shift - offset).max() > _TOLERANCE:
+        if np.abs(shift - offset).max() > TOLERANCE:
             return None
         axes = [int(np.argmax(np.abs(turn[:, n]))) for n in range(3)]
         signs = [int(turn[axis, n]) for n, axis in enumerate(axes)]

@@ -40,7 +40,7 @@ class AnnotationLogic(ClickLogic):
             InputFileError: there is no image.
             ClickOutsideError: the view does not cut it.
         """
-        return self._requireCase().planeOf(sliceNode)
+        return self._requireCase().planeOf(sliceNode, self.segmentId)
 
     def sliceCount(self, sliceNode: Any) -> int:
         """Number of slices parallel to the one that a view shows; 0 where it shows none of the image."""
@@ -108,9 +108,9 @@ class AnnotationLogic(ClickLogic):
             return
         case, segmentId, plane = found
         try:
-            stack = case.stackOf(sliceNode)
+            stack = case.stackOf(sliceNode, segmentId)
             places = range(max(0, first), min(stack.count - 1, last) + 1)
-            planes = [stack.at(place) for place in places]
+            planes = [case.known(stack.at(place), segmentId) for place in places]
         except KPrismError as error:
             self._fail(error)
             return
@@ -174,7 +174,7 @@ class AnnotationLogic(ClickLogic):
 
     def _stack(self, sliceNode: Any) -> Any:
         try:
-            return self._requireCase().stackOf(sliceNode)
+            return self._requireCase().stackOf(sliceNode, self.segmentId)
         except KPrismError:
             return None
 

@@ -70,11 +70,10 @@ class Mirror:
         """Take over what happened in the scene since the last act.
 
         Raises:
-            GeometryError: the image was moved or replaced meanwhile.
+            GeometryError: the image or the segmentation was moved or replaced meanwhile.
         """
         case = self._case
-        if case.hasMoved:
-            raise GeometryError(_("The image was moved or replaced."), _("Do it again."))
+        self._requirePlace()
         self.forgetRemoved()
         if case.hasNewContent:
             case.takeContent(self._bridge.volumeOf(case.volumeNode))
@@ -103,7 +102,11 @@ class Mirror:
 
         Args:
             first: number of its changes that are written already (a run over many slices).
+
+        Raises:
+            GeometryError: the image or the segmentation was moved while the network ran; nothing is written.
         """
+        self._requirePlace()
         owner = self._session.segments[segmentId]
         deltas = act.parts[segmentId].deltas[first:]
         if not deltas:
@@ -137,6 +140,7 @@ class Mirror:
             if start:
                 # a run over a whole volume is much to write: the application gets its turn
                 yield None
+            self._requirePlace()
             with self._writing():
                 self._bridge.restoreAll(node, image, some)
 
@@ -153,6 +157,10 @@ class Mirror:
             if kept.any():
                 allowed = ~kept if allowed is None else allowed & ~kept
         return allowed
+
+    def _requirePlace(self) -> None:
+        if self._case.hasMoved:
+            raise GeometryError(_("The image or the segmentation was moved or replaced."), _("Do it again."))
 
     @property
     def _session(self) -> AnnotationSession:

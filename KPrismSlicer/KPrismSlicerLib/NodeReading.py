@@ -155,7 +155,9 @@ def _readSurface(
 
 
 def _modality(volumeNode: Any, isColour: bool) -> str | None:
-    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(volumeNode.GetScene())
+    # a node that was removed has no scene, and the question alone makes Slicer complain
+    scene = volumeNode.GetScene()
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene) if scene else None
     item = hierarchy.GetItemByDataNode(volumeNode) if hierarchy else 0
     name = slicer.vtkMRMLSubjectHierarchyConstants.GetDICOMSeriesModalityAttributeName()
     code = (hierarchy.GetItemAttribute(item, name) if item else "") or volumeNode.GetAttribute(name) or ""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
 from slicer.i18n import tr as _
 
 from KPrismCore.errors import KPrismError, PromptError, ReferenceMismatchError
@@ -17,23 +16,7 @@ from KPrismSlicerLib.CaseLogic import CaseLogic
 from KPrismSlicerLib.Events import ActDone, ActResult, ActStarted, HistoryChanged, PromptsChanged
 from KPrismSlicerLib.Labels import labelText
 from KPrismSlicerLib.LogicBase import noModel
-
-
-@dataclass(frozen=True)
-class ReferenceOrigin:
-    """Where a reference was taken from.
-
-    Args:
-        source: what `ReferenceSources` gave.
-        index: of the slice.
-        indices: all slices on which the object is marked.
-        kind: of the slices, see `KPrismCore.slices`.
-    """
-
-    source: Any
-    index: int
-    indices: tuple[int, ...]
-    kind: str
+from KPrismSlicerLib.ReferenceOrigins import ReferenceOrigin, ReferenceOrigins, originsOf
 
 
 class PromptLogic(CaseLogic):
@@ -41,7 +24,7 @@ class PromptLogic(CaseLogic):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._origins: dict[str, ReferenceOrigin] = {}
+        self._origins = ReferenceOrigins()
 
     # class
 
@@ -62,7 +45,7 @@ class PromptLogic(CaseLogic):
             self._describe(case, segmentId)
             yield from ()
 
-        self._addPromptAct("class", change)
+        self._addPromptAct("class", change, make=True)
 
     def classes(self, text: str = "") -> list[Any]:
         """The classes (`ClassEntry`) of the network that fit a text, best first; none without a network."""
@@ -97,7 +80,7 @@ class PromptLogic(CaseLogic):
         def change(case: Case, segmentId: str) -> Steps:
             yield from self._addSource(case, segmentId, source, count, planes)
 
-        self._addPromptAct("references", change)
+        self._addPromptAct("references", change, make=True)
 
     def addReferencesFromItem(self, itemId: int, count: int | None = None) -> None:
         """Add references from an item of the subject hierarchy, such as one dropped on the panel.
@@ -142,7 +125,7 @@ class PromptLogic(CaseLogic):
         It is not known for oblique slices, and not after a scene was saved and loaded.
         """
         references = self.references()
-        return self._origins.get(references[index].key) if 0 <= index < len(references) else None
+        return self._origins.of(references[index].key) if 0 <= index < len(references) else None
 
     def setReferenceSlice(self, index: int, sliceIndex: int) -> None:
         """Take another slice of a reference's source instead."""
@@ -158,11 +141,20 @@ class PromptLogic(CaseLogic):
             plane = SlicePlane(volume.geometry, origin.kind, sliceIndex)
             session = case.session
             key = yield lambda: _replaceReference(session, segmentId, index, (volume, mask, plane), origin)
-            self._origins[key] = replace(origin, index=sliceIndex)
+            self._origins.keep({key: replace(origin, index=sliceIndex)})
 
         self._addPromptAct("references", change)
 
     # details
+
+    def _sceneCloses(self) -> None:
+        self._origins.clear()
+        super()._sceneCloses()
+
+    def _nodeGoes(self, node: Any) -> None:
+        super()._nodeGoes(node)
+        if self._origins.forget(node):
+            self._tell(PromptsChanged())
 
     @property
     def _state(self) -> Any:
@@ -186,9 +178,9 @@ class PromptLogic(CaseLogic):
         def add() -> dict[str, ReferenceOrigin]:
             chosen = planes or session.best_planes(volume, mask, count or DEFAULT_COUNT)
             added = session.add_reference(volume, mask, chosen, name=source.name, segment=segmentId)
-            return _origins(source, mask, added, chosen)
+            return originsOf(source, mask, added, chosen)
 
-        self._origins.update((yield add))
+        self._origins.keep((yield add))
 
     def _readSource(self, case: Case, source: Any) -> tuple[Any, Any]:
         """Image and mask KJI of a source; the session's own image is recognised as such."""
@@ -222,12 +214,12 @@ class PromptLogic(CaseLogic):
 
         self._addPromptAct("references", steps)
 
-    def _addPromptAct(self, label: str, change: Callable[[Case, str], Steps]) -> None:
-        """Queue an act that changes prompts of the current segment and no mask."""
+    def _addPromptAct(self, label: str, change: Callable[[Case, str], Steps], *, make: bool = False) -> None:
+        """Queue an act that changes prompts of the current segment, which may be made for it, and no mask."""
         try:
             if self._predictor is None and self._model.status != "loading":
                 raise noModel()
-            segmentId = self._requireSegment(make=True)
+            segmentId = self._requireSegment(make)
         except KPrismError as error:
             self._fail(error)
             return
@@ -246,19 +238,6 @@ class PromptLogic(CaseLogic):
         for event in (ActDone(result), PromptsChanged(), HistoryChanged()):
             self._tell(event)
         yield from self._save(case)
-
-
-def _origins(
-    source: Any, mask: Any, added: Sequence[Any], planes: Sequence[Plane]
-) -> dict[str, ReferenceOrigin]:
-    """Where references came from, by their key; oblique ones are left out."""
-    found = {}
-    for reference, plane in zip(added, planes, strict=True):
-        if isinstance(plane, SlicePlane):
-            axes = tuple(axis for axis in range(3) if axis != 2 - plane.normal_axis)
-            marked = tuple(int(place) for place in np.flatnonzero(mask.any(axis=axes)))
-            found[reference.key] = ReferenceOrigin(source, plane.index, marked, plane.kind)
-    return found
 
 
 def _replaceReference(

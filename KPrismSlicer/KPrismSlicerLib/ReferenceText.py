@@ -15,7 +15,7 @@ def referenceText(reference: Any, origin: Any, session: Any) -> str:
 
     Args:
         reference: `KPrismCore.references.Reference`.
-        origin: `PromptLogic.ReferenceOrigin`; None where it is not known.
+        origin: `ReferenceOrigins.ReferenceOrigin`; None where it is not known.
         session: of the image; None before the model is loaded.
     """
     facts = [reference.modality or _("modality unknown"), _size(reference.spacing)]

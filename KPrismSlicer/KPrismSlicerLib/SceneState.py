@@ -17,6 +17,7 @@ from slicer.i18n import tr as _
 
 from KPrismCore.errors import SessionFileError, UnknownClassError
 from KPrismCore.geometry import VolumeGeometry
+from KPrismSlicerLib.SegmentationPlace import SegmentationPlace
 
 FORMAT = "kprism-prompts"
 VERSION = 1
@@ -33,12 +34,18 @@ class PromptsText:
     def __init__(self) -> None:
         self._references: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
 
-    def make(self, session: Any, others: Iterable[dict[str, Any]] = ()) -> str:
+    def make(
+        self,
+        session: Any,
+        others: Iterable[dict[str, Any]] = (),
+        place: SegmentationPlace | None = None,
+    ) -> str:
         """Give the text; on the worker, while no act is at work.
 
         Args:
             session: of KPrismCore.
             others: what `readPrompts` gave for segments that the session does not have.
+            place: where the segmentation lay on the image.
         """
         geometry = session.volume.geometry
         segments = [self._values(segment) for segment in session.segments.values()]
@@ -48,6 +55,7 @@ class PromptsText:
                 "version": VERSION,
                 "size": list(geometry.size),
                 "ijkToRas": geometry.ijk_to_ras.tolist(),
+                "segmentationPlace": place.toDict() if place is not None else None,
                 "segments": [*others, *segments],
             }
         )
@@ -70,7 +78,8 @@ def readPrompts(
 ) -> dict[str, dict[str, Any]]:
     """The prompts made on an image, by segment id; {} where there are none.
 
-    Prompts on another grid (the image was moved or replaced) are not given.
+    Prompts on another grid (the image was moved or replaced) are not given. Where the segmentation alone
+    was moved, class and references are, but not what belongs to slices: the masks are elsewhere now.
 
     Raises:
         SessionFileError: they are damaged or of a newer version.
@@ -90,6 +99,8 @@ def readPrompts(
         matrix = np.array(values["ijkToRas"], dtype=np.float64)
         same = values["size"] == list(geometry.size) and _close(matrix, geometry.ijk_to_ras)
         segments = {str(one["id"]): dict(one) for one in values["segments"]}
+        if _hasMoved(values, segmentationNode, volumeNode, geometry):
+            segments = {key: {**one, "slices": []} for key, one in segments.items()}
     except (ValueError, KeyError, TypeError) as error:
         raise _damaged(node) from error
     return segments if same else {}
@@ -117,6 +128,29 @@ def writePrompts(segmentationNode: Any, volumeNode: Any, text: str) -> None:
     node.SetText(text)
 
 
+def removePrompts(segmentationNode: Any) -> None:
+    """Let the prompts of a segmentation go with it: they hold pictures that nobody would see in the scene.
+
+    Call it while it is about to leave the scene. A scene that is closed, loaded or restored puts its nodes in
+    order itself; and a segmentation that may come back keeps its prompts.
+    """
+    scene = segmentationNode.GetScene()
+    if scene is None or scene.IsClosing() or scene.IsImporting() or scene.IsRestoring():
+        return
+    if scene.GetUndoFlag() and segmentationNode.GetUndoEnabled():
+        return
+    # a copy of a segmentation names the same nodes
+    others = [
+        one
+        for one in slicer.util.getNodesByClass("vtkMRMLSegmentationNode", scene)
+        if one is not segmentationNode
+    ]
+    kept = {id(node) for one in others for node in _nodes(one)}
+    for node in _nodes(segmentationNode):
+        if id(node) not in kept:
+            scene.RemoveNode(node)
+
+
 def _wrapped(values: dict[str, Any]) -> dict[str, Any]:
     from KPrismCore.session_values import PROMPTS_VERSION
 
@@ -124,11 +158,15 @@ def _wrapped(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _node(segmentationNode: Any, volumeNode: Any) -> Any:
-    for number in range(segmentationNode.GetNumberOfNodeReferences(PROMPTS_ROLE)):
-        node = segmentationNode.GetNthNodeReference(PROMPTS_ROLE, number)
-        if node is not None and node.GetNodeReference(VOLUME_ROLE) is volumeNode:
-            return node
-    return None
+    fitting = (node for node in _nodes(segmentationNode) if node.GetNodeReference(VOLUME_ROLE) is volumeNode)
+    return next(fitting, None)
+
+
+def _nodes(segmentationNode: Any) -> list[Any]:
+    """The nodes with the prompts of a segmentation, for all images."""
+    count = segmentationNode.GetNumberOfNodeReferences(PROMPTS_ROLE)
+    found = [segmentationNode.GetNthNodeReference(PROMPTS_ROLE, number) for number in range(count)]
+    return [node for node in found if node is not None]
 
 
 def _newNode(segmentationNode: Any, volumeNode: Any) -> Any:
@@ -141,6 +179,17 @@ def _newNode(segmentationNode: Any, volumeNode: Any) -> Any:
     node.SetNodeReferenceID(VOLUME_ROLE, volumeNode.GetID())
     segmentationNode.AddNodeReferenceID(PROMPTS_ROLE, node.GetID())
     return node
+
+
+def _hasMoved(
+    values: dict[str, Any], segmentationNode: Any, volumeNode: Any, geometry: VolumeGeometry
+) -> bool:
+    # earlier versions did not note it
+    noted = values.get("segmentationPlace")
+    place = SegmentationPlace.of(segmentationNode, volumeNode)
+    if noted is None or place is None:
+        return False
+    return place.hasMovedFrom(SegmentationPlace.fromDict(noted), geometry.size)
 
 
 def _close(one: np.ndarray, other: np.ndarray) -> bool:

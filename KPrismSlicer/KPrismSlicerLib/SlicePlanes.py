@@ -22,6 +22,8 @@ _DRIFT = 0.25
 _COSINE_DECIMALS = 12
 _DECIMALS = 4
 _LARGEST_SIDE = 2048
+# what a scene file's rounding may do to a plane: parts of a voxel along its normal, and pixels in it
+_APART, _PIXELS_APART = 0.01, 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +78,27 @@ def planeOf(geometry: VolumeGeometry, sliceToRas: np.ndarray) -> Plane:
     if not 0 <= index < geometry.size[axis]:
         raise _outside()
     return SlicePlane(geometry, anatomical_kind(geometry, "ijk"[axis]), index)
+
+
+def isSame(plane: Plane, known: Plane) -> bool:
+    """Whether a plane is a known oblique one but for rounding: a scene file keeps about six digits of views.
+
+    Aligned slices are never meant: they are equal or not.
+    """
+    if not (isinstance(plane, ObliquePlane) and isinstance(known, ObliquePlane)):
+        return False
+    tolerance = _APART * known.slab_thickness
+    # most are told apart by this; the rest takes longer
+    if abs(float(plane.normal @ (known.origin - plane.origin))) > 2 * tolerance:
+        return False
+    if np.abs(np.subtract(plane.shape, known.shape)).max() > 1:
+        return False
+    rows, columns = plane.shape
+    corners = np.array([(x, y) for x in (0, columns - 1) for y in (0, rows - 1)], dtype=np.float64)
+    points = plane.pixel_to_ras(corners)
+    if np.abs((points - known.origin) @ known.normal).max() > tolerance:
+        return False
+    return bool(np.abs(known.ras_to_pixel(points) - corners).max() <= _PIXELS_APART)
 
 
 def stackOf(plane: Plane) -> SliceStack:

@@ -15,10 +15,12 @@ FILES = sorted(LIBRARY.glob("*.py"))
 PLAIN = "__init__ Paths Events Labels Problems Checksums Child Probe System Strokes ClickRegister"
 SCENE = (
     "Grids SegmentLayer SegmentLayers Protection NodeReading MaskWriter EditableArea ReferenceSources Export"
-    " Terminologies SceneBridge SlicePlanes Changes SceneWatch SceneState"
+    " Terminologies SceneBridge SlicePlanes Changes SceneWatch SceneState SegmentationPlace"
 )
 WORK = "Worker ActQueue Model"
-LOGIC = "Case CaseLogic LogicBase Mirror PromptLogic SliceActs ClickLogic Logic ParameterNode"
+LOGIC = (
+    "Case CaseLogic LogicBase Mirror PromptLogic ReferenceOrigins SliceActs ClickLogic Logic ParameterNode"
+)
 VIEWS = "SliceViews ClickMarkers StrokeLine ChangedOutline Gesture Shortcuts Interaction"
 SETUP = "Checks Verification Installer Offline Diagnosis Environment SampleImages"
 PANEL = (

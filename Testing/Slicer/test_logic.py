@@ -59,6 +59,14 @@ def test_a_view_beside_the_image_is_refused(logic, segment, heard):
     assert [type(error) for error in heard.errors] == [ClickOutsideError]
 
 
+def test_a_first_click_outside_the_image_makes_no_segment(logic, view, heard):
+    logic.click(ras_at(logic, (-9, 9, 2)), True, view)
+    logic.stroke([ras_at(logic, (-9, 9, 2)), ras_at(logic, (-8, 9, 2))], True, view)
+    wait(logic)
+    assert [type(error) for error in heard.errors] == [ClickOutsideError] * 2
+    assert logic.segmentationNode is None
+
+
 def test_without_a_network_a_click_says_what_to_do(scene, heard_nothing_loaded):
     logic, heard, view = heard_nothing_loaded
     logic.click(ras_at(logic, (7, 9, 2)), True, view)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pytest
+import slicer
+from KPrismSlicerLib.Events import PromptsChanged
 from KPrismSlicerLib.ReferenceSources import ReferenceSource
 from logic_fixtures import *  # noqa: F403
 from logic_samples import add_image, add_view, paint, ras_at, scene_mask, wait
@@ -12,8 +16,7 @@ from scene_samples import item_of
 from KPrismCore.errors import PromptError, ReferenceMismatchError
 
 
-@pytest.fixture
-def source(logic):
+def new_source(logic):
     """A segment on slices 1 to 4 of another image."""
     bridge = logic._bridge
     image = add_image(seed=5, name="yesterday")
@@ -23,6 +26,11 @@ def source(logic):
     mask[1:5, 4:12, 3:9] = True
     bridge.write(node, identifier, image, None, mask, (slice(0, 6), slice(0, 24), slice(0, 20)))
     return ReferenceSource(image, node, identifier, "lesion")
+
+
+@pytest.fixture
+def source(logic):
+    return new_source(logic)
 
 
 def test_a_segment_of_another_image_becomes_references(logic, segment, source):
@@ -66,6 +74,27 @@ def test_a_slice_with_nothing_on_it_is_no_reference(logic, segment, view, heard)
     logic.addSliceAsReference(view)
     wait(logic)
     assert [type(error) for error in heard.errors] == [ReferenceMismatchError]
+
+
+def test_without_a_segment_there_is_no_slice_to_add_and_none_is_made(logic, view, heard):
+    logic.addSliceAsReference(view)
+    wait(logic)
+    assert [type(error) for error in heard.errors] == [PromptError]
+    assert logic.segmentationNode is None
+
+
+@pytest.mark.parametrize("act", ["removeReference", "enableReference", "setReferenceSlice"])
+def test_changing_a_reference_makes_no_segment(logic, heard, act):
+    getattr(logic, act)(*([0, 1] if act == "setReferenceSlice" else [0]))
+    wait(logic)
+    assert [type(error) for error in heard.errors] == [PromptError]
+    assert logic.segmentationNode is None
+
+
+def test_a_first_reference_makes_the_segment(logic, source):
+    logic.addReference(source, count=1)
+    wait(logic)
+    assert len(logic.references()) == 1
 
 
 def test_a_reference_can_be_switched_off(logic, segment, source):
@@ -167,3 +196,53 @@ def test_chosen_slices_are_taken(logic, segment, source, view):
     logic.addReference(own, planes=[plane])
     wait(logic)
     assert logic.references()[0].mask.shape == plane.shape
+
+
+@pytest.mark.parametrize("name", ["volumeNode", "segmentationNode"])
+def test_where_a_reference_came_from_is_forgotten_with_its_source(logic, segment, source, heard, name):
+    logic.addReference(source, count=1)
+    wait(logic)
+    heard.clear()
+    slicer.mrmlScene.RemoveNode(getattr(source, name))
+    assert logic.referenceOrigin(0) is None
+    assert len(logic.references()) == 1
+    assert heard.of(PromptsChanged)
+
+
+def test_a_source_removed_while_its_slices_are_chosen_is_not_remembered(logic, segment, source):
+    logic.addReference(source, count=1)
+    assert logic.references() == ()
+    slicer.mrmlScene.RemoveNode(source.volumeNode)
+    wait(logic)
+    assert len(logic.references()) == 1
+    assert logic.referenceOrigin(0) is None
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_the_image_of_a_reference_is_freed_when_it_leaves_the_scene(logic, segment, closed):
+    gone = []
+    made = new_source(logic)
+    made.volumeNode.GetImageData().AddObserver("DeleteEvent", lambda *_: gone.append("voxels"))
+    logic.addReference(made, count=1)
+    wait(logic)
+    nodes = [made.volumeNode.GetID(), made.segmentationNode.GetID()]
+    del made
+    assert logic.referenceOrigin(0) is not None
+    if closed:
+        slicer.mrmlScene.Clear(0)
+    else:
+        for node in nodes:
+            slicer.mrmlScene.RemoveNode(slicer.mrmlScene.GetNodeByID(node))
+    gc.collect()
+    assert gone == ["voxels"]
+
+
+def test_another_slice_of_a_removed_source_is_refused(logic, segment, source, heard):
+    logic.addReference(source, count=1)
+    wait(logic)
+    before = logic.references()
+    slicer.mrmlScene.RemoveNode(source.volumeNode)
+    logic.setReferenceSlice(0, 3)
+    wait(logic)
+    assert [type(error) for error in heard.errors] == [PromptError]
+    assert logic.references() == before

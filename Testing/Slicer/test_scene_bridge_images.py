@@ -118,3 +118,8 @@ class TestModality:
         voxels = np.zeros((1, 5, 6, 3), dtype=np.uint8)
         node = slicer.util.addVolumeFromArray(voxels, nodeClassName="vtkMRMLVectorVolumeNode")
         assert bridge.volumeOf(node).modality == "rgb"
+
+    def test_an_image_that_was_removed_is_read_without_a_complaint(self, bridge, volume):
+        volume.SetAttribute("DICOM.Modality", "MR")
+        slicer.mrmlScene.RemoveNode(volume)
+        assert bridge.volumeOf(volume).modality == "MR"

@@ -113,6 +113,61 @@ def test_work_goes_on_with_the_prompts_that_came_back(worked_on):
     again.cleanup()
 
 
+@pytest.fixture
+def tilted_again(logic, segment):
+    """A click on an oblique slice, accepted; opened anew, with the view as a scene file rounds it."""
+    view = add_view(logic, "k", 2, tilt=30)
+    logic.click(ras_at(logic, (9, 11, 2)), True, view)
+    logic.accept(view)
+    wait(logic)
+    again = opened(logic.volumeNode, logic.segmentationNode)
+    matrix = view.GetSliceToRAS()
+    for row in range(3):
+        matrix.SetElement(row, 3, matrix.GetElement(row, 3) + 4e-5)
+    view.UpdateMatrices()
+    yield again, view
+    again.cleanup()
+
+
+def test_an_oblique_slice_is_accepted_after_its_view_was_rounded(tilted_again):
+    logic, view = tilted_again
+    assert logic.isAccepted(view)
+
+
+def test_an_oblique_slice_can_be_opened_after_its_view_was_rounded(tilted_again):
+    logic, view = tilted_again
+    logic.accept(view, False)
+    wait(logic)
+    assert logic.session.segments[logic.segmentId].state.accepted == []
+
+
+def test_an_oblique_slice_is_cleared_with_its_clicks_after_its_view_was_rounded(tilted_again):
+    logic, view = tilted_again
+    logic.accept(view, False)
+    logic.clearSlice(view)
+    wait(logic)
+    assert logic.clicks() == ()
+    assert not scene_mask(logic, logic.segmentId).any()
+
+
+def test_a_run_leaves_an_oblique_slice_alone_that_was_accepted_before_its_view_was_rounded(tilted_again):
+    logic, view = tilted_again
+    mask = scene_mask(logic, logic.segmentId)
+    here = logic.planeOf(view)
+    logic.setClass("liver")
+    index = logic.sliceIndex(view)
+    matrix = view.GetSliceToRAS()
+    for row in range(3):
+        step = here.normal[row] * here.slab_thickness
+        matrix.SetElement(row, 3, matrix.GetElement(row, 3) + step)
+    view.UpdateMatrices()
+    assert logic.sliceIndex(view) == index + 1
+    logic.predictRange(view, index, index)
+    wait(logic)
+    assert len(logic.session.segments[logic.segmentId].state.slices) == 1
+    assert np.array_equal(scene_mask(logic, logic.segmentId), mask)
+
+
 def test_the_node_is_hidden_and_belongs_to_the_segmentation(worked_on):
     assert text_node(worked_on).GetHideFromEditors()
     assert text_node(worked_on).GetSaveWithScene()

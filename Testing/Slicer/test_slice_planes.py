@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from KPrismSlicerLib.SlicePlanes import planeOf, stackOf
+from KPrismSlicerLib.SlicePlanes import isSame, planeOf, stackOf
 
 from KPrismCore.errors import ClickOutsideError
 from KPrismCore.geometry import VolumeGeometry
@@ -124,3 +124,27 @@ def test_the_shown_slice_is_one_of_its_stack(geometry):
     plane = planeOf(geometry, view(geometry, 2, middle(geometry), tilt=30))
     stack = stackOf(plane)
     assert stack.at(stack.index) is plane
+
+
+def test_a_view_that_differs_by_a_files_rounding_shows_the_same_plane(geometry):
+    matrix = view(geometry, 2, middle(geometry), tilt=30)
+    rounded = np.vectorize(lambda number: float(f"{number:.6g}"))(matrix)
+    assert isSame(planeOf(geometry, rounded), planeOf(geometry, matrix))
+
+
+@pytest.mark.parametrize("tilt", [29.0, 31.0])
+def test_a_view_at_another_angle_shows_another_plane(geometry, tilt):
+    one, other = (planeOf(geometry, view(geometry, 2, middle(geometry), tilt=angle)) for angle in (30, tilt))
+    assert not isSame(one, other)
+
+
+def test_the_next_slice_of_a_stack_is_another_plane(geometry):
+    stack = stackOf(planeOf(geometry, view(geometry, 2, middle(geometry), tilt=30)))
+    assert not isSame(stack.at(stack.index + 1), stack.plane)
+
+
+def test_a_tenth_of_a_voxel_further_is_another_plane(geometry):
+    matrix = view(geometry, 2, middle(geometry), tilt=30)
+    plane = planeOf(geometry, matrix)
+    matrix[:3, 3] += 0.1 * plane.slab_thickness * plane.normal
+    assert not isSame(planeOf(geometry, matrix), plane)

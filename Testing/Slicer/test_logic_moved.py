@@ -1,0 +1,158 @@
+"""The logic when image and segmentation come to lie otherwise on each other: transforms, and hardening."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from logic_fixtures import *  # noqa: F403
+from logic_samples import add_view, ras_at, scene_mask, wait, wait_until
+from scene_samples import new_bending_transform, new_transform, vtk_matrix
+
+from KPrismCore.errors import GeometryError
+
+
+def shift(logic, voxels):
+    """Matrix (4, 4) RAS that moves by whole voxels along k."""
+    matrix = np.eye(4)
+    matrix[:3, 3] = voxels * logic._case.volume.geometry.ijk_to_ras[:3, 2]
+    return matrix
+
+
+def move_segmentation(logic, voxels=2):
+    transform = new_transform(shift(logic, voxels))
+    logic.segmentationNode.SetAndObserveTransformNodeID(transform.GetID())
+    return transform
+
+
+@pytest.fixture
+def moved(logic, segment, view):
+    """A click on slice 2, whose mask then moved to slice 4 with the segmentation."""
+    logic.click(ras_at(logic, (5, 9, 2)), True, view)
+    wait(logic)
+    move_segmentation(logic)
+    assert list(np.unique(np.nonzero(scene_mask(logic, segment))[0])) == [4]
+    return logic
+
+
+def test_a_click_beside_a_moved_segmentation_changes_its_own_slice_alone(moved, segment, view, heard):
+    before = scene_mask(moved, segment)
+    moved.click(ras_at(moved, (9, 11, 2)), True, view)
+    wait(moved)
+    after = scene_mask(moved, segment)
+    assert heard.errors == []
+    assert after[2].any()
+    assert np.array_equal(np.delete(after, 2, 0), np.delete(before, 2, 0))
+
+
+def test_undo_after_a_segmentation_was_moved_is_exact(moved, segment, view):
+    before = scene_mask(moved, segment)
+    moved.click(ras_at(moved, (9, 11, 4)), False, add_view(moved, "k", 4))
+    wait(moved)
+    moved.undo()
+    wait(moved)
+    assert np.array_equal(scene_mask(moved, segment), before)
+
+
+def test_an_edited_transform_of_the_segmentation_is_noticed(logic, segment, view):
+    transform = move_segmentation(logic, 0)
+    logic.click(ras_at(logic, (5, 9, 2)), True, view)
+    wait(logic)
+    transform.SetMatrixTransformToParent(vtk_matrix(shift(logic, 2)))
+    before = scene_mask(logic, segment)
+    logic.click(ras_at(logic, (9, 11, 2)), True, view)
+    logic.undo()
+    wait(logic)
+    assert np.array_equal(scene_mask(logic, segment), before)
+
+
+def test_acts_made_before_a_segmentation_was_moved_are_not_undone(moved, segment, heard):
+    before = scene_mask(moved, segment)
+    moved.undo()
+    wait(moved)
+    assert [type(error) for error in heard.errors] == [GeometryError]
+    assert np.array_equal(scene_mask(moved, segment), before)
+
+
+def test_a_segmentation_moved_while_the_network_runs_is_not_written(logic, segment, view, predictor, heard):
+    predictor.seconds = None
+    logic.click(ras_at(logic, (5, 9, 2)), True, view)
+    assert wait_until(lambda: logic.poll() and predictor.asked_now.is_set())
+    move_segmentation(logic)
+    predictor.go.set()
+    wait(logic)
+    assert [type(error) for error in heard.errors] == [GeometryError]
+    assert not scene_mask(logic, segment).any()
+
+
+def test_class_and_references_stay_with_a_moved_segmentation(moved, segment, view):
+    moved.setClass("liver")
+    moved.click(ras_at(moved, (5, 9, 2)), True, view)
+    moved.addSliceAsReference(view)
+    wait(moved)
+    move_segmentation(moved, 1)
+    moved.planeOf(view)
+    wait(moved)
+    assert (moved.className, len(moved.references())) == ("liver", 1)
+
+
+def test_clicks_and_confirmations_do_not_stay_where_the_masks_have_gone(logic, segment, view):
+    logic.click(ras_at(logic, (5, 9, 2)), True, view)
+    logic.accept(view)
+    wait(logic)
+    move_segmentation(logic)
+    logic.planeOf(view)
+    wait(logic)
+    assert logic.clicks() == ()
+    assert not logic.isAccepted(view)
+
+
+def test_the_history_goes_on_where_image_and_segmentation_are_hardened(logic, segment):
+    transform = new_transform()
+    for node in (logic.volumeNode, logic.segmentationNode):
+        node.SetAndObserveTransformNodeID(transform.GetID())
+    logic.planeOf(None)
+    logic.click(ras_at(logic, (5, 9, 2)), True, add_view(logic))
+    wait(logic)
+    case = logic._case
+    for node in (logic.segmentationNode, logic.volumeNode):
+        node.HardenTransform()
+        assert logic.planeOf(None) is not None
+    wait(logic)
+    assert logic._case is case
+    assert logic.canUndo
+
+
+def test_an_image_under_a_bent_transform_is_refused_with_what_to_do_about_it(logic, segment, view, heard):
+    point = ras_at(logic, (5, 9, 2))
+    logic.volumeNode.SetAndObserveTransformNodeID(new_bending_transform().GetID())
+    logic.click(point, True, view)
+    wait(logic)
+    assert "not linear" in heard.errors[-1].cause
+    assert "Harden" in heard.errors[-1].remedy
+
+
+def test_an_image_that_lost_its_voxels_is_refused_with_the_cause(logic, segment, view, heard):
+    point = ras_at(logic, (5, 9, 2))
+    logic.volumeNode.SetAndObserveImageData(None)
+    logic.click(point, True, view)
+    wait(logic)
+    assert "no voxels" in heard.errors[-1].cause
+
+
+def test_a_segmentation_under_a_bent_transform_is_refused_and_stays_as_it_is(logic, segment, view, heard):
+    logic.click(ras_at(logic, (5, 9, 2)), True, view)
+    wait(logic)
+    before, transform = scene_mask(logic, segment), new_bending_transform()
+    logic.segmentationNode.SetAndObserveTransformNodeID(transform.GetID())
+    logic.click(ras_at(logic, (9, 11, 2)), True, view)
+    wait(logic)
+    assert "Harden" in heard.errors[-1].remedy
+    logic.segmentationNode.SetAndObserveTransformNodeID(None)
+    assert np.array_equal(scene_mask(logic, segment), before)
+
+
+def test_a_transform_without_numbers_does_not_keep_the_case_from_opening(logic, segment, view):
+    move_segmentation(logic).SetMatrixTransformToParent(vtk_matrix(np.full((4, 4), np.nan)))
+    case = logic._case
+    assert logic.planeOf(view) is not None
+    assert logic._case is case
