@@ -62,6 +62,18 @@ def test_the_current_segment_stays_current_when_the_list_changes(a_panel, a_case
     assert a_panel.ui.segmentSelector.currentText == "aorta"
 
 
+def test_after_the_current_segment_is_removed_no_other_looks_current(a_panel, a_case):
+    a_case.segmentation.GetSegmentation().RemoveSegment("one")
+    assert a_panel.ui.segmentSelector.currentText == "Made with the first click"
+    assert shown_segments(a_panel) == ["Made with the first click", "aorta"]
+
+
+def test_where_no_segment_is_current_one_can_be_chosen(a_panel, a_case, a_logic):
+    a_case.segmentation.GetSegmentation().RemoveSegment("one")
+    qt.QTest.keyClick(a_panel.ui.segmentSelector, qt.Qt.Key_Down)
+    assert a_logic.acts("setSegment") == [("setSegment", ("two",))]
+
+
 def test_choosing_a_segment_asks_the_logic(a_panel, a_case, a_logic):
     qt.QTest.keyClick(a_panel.ui.segmentSelector, qt.Qt.Key_Down)
     assert a_logic.acts("setSegment") == [("setSegment", ("two",))]

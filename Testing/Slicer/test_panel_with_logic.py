@@ -168,6 +168,29 @@ def test_a_removed_image_leaves_an_empty_panel(host, a_panel, an_image, scene):
     assert a_panel.ui.whatHint.text != ""
 
 
+def test_what_was_of_a_removed_segment_leaves_the_panel(host, a_panel, an_image, mouse, a_logic):
+    a_panel.ui.positiveButton.click()
+    mouse.click("Red", volume_centre(an_image))
+    finish(host, a_panel)
+    a_logic.segmentationNode.GetSegmentation().RemoveSegment(a_logic.segmentId)
+    host.processEvents(0.2)
+    ui = a_panel.ui
+    assert ui.clickText.text.startswith("Click on the object")
+    assert (ui.acceptCheck.enabled, ui.undoButton.text) == (False, "Undo")
+    assert ui.resultText.text == "What the last act changed is shown here."
+    assert slicer.util.getNode("K-Prism clicks on the object").GetNumberOfControlPoints() == 0
+
+
+def test_the_click_after_a_removed_segment_is_answered_on_a_new_one(host, a_panel, a_liver, mouse, a_logic):
+    a_logic.segmentationNode.GetSegmentation().RemoveSegment(a_liver)
+    host.processEvents(0.2)
+    a_panel.ui.positiveButton.click()
+    mouse.click("Red", volume_centre(a_logic.volumeNode))
+    finish(host, a_panel)
+    assert a_panel.ui.segmentSelector.currentText == "Segment_1"
+    assert a_panel.ui.resultText.text.startswith("Click ")
+
+
 def test_a_click_with_the_tool_of_the_panel_is_counted_and_answered(host, a_panel, an_image, mouse):
     a_panel.ui.positiveButton.click()
     mouse.click("Red", volume_centre(an_image))
