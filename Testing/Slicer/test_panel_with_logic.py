@@ -86,6 +86,40 @@ def test_undo_takes_the_mask_back(host, a_panel, a_liver, a_logic):
     assert a_panel.ui.redoButton.text == "Redo prediction"
 
 
+def run_over_the_volume(host, a_panel):
+    a_panel.ui.volumeRadio.checked = True
+    a_panel.ui.runButton.click()
+    finish(host, a_panel)
+
+
+def test_after_a_run_the_button_names_what_undo_takes_back(host, a_panel, a_liver, a_logic):
+    run_over_the_volume(host, a_panel)
+    named = a_panel.ui.undoButton.toolTip
+    a_panel.ui.undoButton.click()
+    finish(host, a_panel)
+    assert named == "Undo prediction"
+    assert a_panel.ui.resultText.text.startswith("Undo: prediction ")
+
+
+def test_a_run_that_left_all_slices_alone_is_nothing_to_undo(host, a_panel, a_liver):
+    a_panel.ui.acceptCheck.click()
+    finish(host, a_panel)
+    a_panel.ui.rangeBefore.value = a_panel.ui.rangeAfter.value = 0
+    a_panel.ui.rangeRadio.checked = True
+    a_panel.ui.runButton.click()
+    finish(host, a_panel)
+    assert a_panel.ui.undoButton.toolTip == "Undo accept slice"
+
+
+def test_a_run_under_way_can_be_undone(host, a_panel, a_liver):
+    a_panel.ui.undoButton.click()
+    finish(host, a_panel)
+    a_panel.ui.volumeRadio.checked = True
+    a_panel.ui.runButton.click()
+    assert a_panel.ui.undoButton.enabled
+    assert a_panel.ui.undoButton.toolTip.startswith("Undo run over ")
+
+
 def test_the_slice_in_view_becomes_a_reference_with_a_picture(host, a_panel, a_liver):
     a_panel.ui.addSliceButton.click()
     finish(host, a_panel)
