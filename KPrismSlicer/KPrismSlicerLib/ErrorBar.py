@@ -6,10 +6,11 @@ import traceback
 from typing import Any
 
 import qt
+import slicer
 from slicer.i18n import tr as _
 
 from KPrismCore.errors import KPrismError
-from KPrismSlicerLib.PanelTools import openArrow, tint
+from KPrismSlicerLib.PanelTools import STATUS_MILLISECONDS, openArrow, scrollTo, tint
 
 
 class ErrorBar:
@@ -37,6 +38,9 @@ class ErrorBar:
         self._ui.errorDetailsButton.checked = False
         self._showDetails(False)
         self._ui.errorBar.visible = True
+        scrollTo(self._ui.errorBar)
+        # what the status line says of the act before must not stay beside it
+        slicer.util.showStatusMessage(cause, STATUS_MILLISECONDS)
 
     def clear(self) -> None:
         """Take the message away."""

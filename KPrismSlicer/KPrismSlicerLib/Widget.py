@@ -16,7 +16,7 @@ from KPrismSlicerLib.Disclosure import Disclosure
 from KPrismSlicerLib.ErrorBar import ErrorBar
 from KPrismSlicerLib.HowFarPanel import HowFarPanel
 from KPrismSlicerLib.ModelPanel import ModelPanel
-from KPrismSlicerLib.PanelTools import PanelContext, Slots, mute
+from KPrismSlicerLib.PanelTools import STATUS_MILLISECONDS, PanelContext, Slots, mute
 from KPrismSlicerLib.Paths import resourcePath
 from KPrismSlicerLib.ResultPanel import ResultPanel
 from KPrismSlicerLib.ViewChoice import ViewChoice
@@ -25,7 +25,6 @@ from KPrismSlicerLib.WherePanel import WherePanel
 
 # how often finished work is looked for: while there is some, and otherwise
 _BUSY_MILLISECONDS, _IDLE_MILLISECONDS = 10, 100
-_STATUS_MILLISECONDS = 5000
 
 
 class PanelWidget:
@@ -180,7 +179,7 @@ class PanelWidget:
         if event.result.plane is not None:
             self._disclosure.open("howFar", "result")
         self.result.show(event.result)
-        slicer.util.showStatusMessage(self.ui.resultText.text, _STATUS_MILLISECONDS)
+        slicer.util.showStatusMessage(self.ui.resultText.text, STATUS_MILLISECONDS)
 
     def _actFailed(self, event: Any) -> None:
         self.result.clear()
@@ -199,7 +198,7 @@ class PanelWidget:
 
     def _messageShown(self, event: Any) -> None:
         self.result.showText(event.text)
-        slicer.util.showStatusMessage(event.text, _STATUS_MILLISECONDS)
+        slicer.util.showStatusMessage(event.text, STATUS_MILLISECONDS)
 
     def _viewChanged(self) -> None:
         for part in (self.where, self.howFar, self.result):

@@ -95,6 +95,33 @@ def test_an_error_is_shown_with_cause_and_remedy(a_panel, a_logic):
     assert a_panel.ui.errorRemedy.text == "Unlock it first."
 
 
+@pytest.fixture
+def an_area(host):
+    """A small scroll area, as Slicer has around the panel; before it, so that it outlives it."""
+    area = qt.QScrollArea()
+    area.setWidgetResizable(True)
+    area.resize(420, 200)
+    return area
+
+
+def test_an_error_comes_into_view_from_the_end_of_the_panel(host, an_area, a_panel, a_case):
+    an_area.setWidget(a_panel.widget.parentWidget())
+    an_area.show()
+    host.processEvents(0.05)
+    an_area.verticalScrollBar().value = an_area.verticalScrollBar().maximum
+    a_panel.showError(ProtectedError("cause", "remedy"))
+    host.processEvents(0.05)
+    bar = a_panel.ui.errorBar
+    assert bar.visibleRegion().boundingRect().height() == bar.height
+
+
+def test_an_error_takes_the_place_of_what_the_status_line_said(a_panel, monkeypatch):
+    said = []
+    monkeypatch.setattr(slicer.util, "showStatusMessage", lambda text, _milliseconds: said.append(text))
+    a_panel.showError(ProtectedError("cause", "remedy"))
+    assert said == ["cause"]
+
+
 def test_the_next_act_takes_an_error_away(a_panel, a_case, a_logic):
     a_panel.showError(ProtectedError("cause", "remedy"))
     a_logic.tell(ActDone(a_result()))
