@@ -47,6 +47,9 @@ class ExportBox:
             GeometryError: see `Export.writeCase`.
         """
         logic, ui = self._context.logic, self._context.ui
+        # of two attempts only the later one's outcome is on show
+        self.clear()
+        self._context.clearError()
         if logic.segmentationNode is None or logic.volumeNode is None:
             raise PromptError(_("There is nothing to export yet."), _("Segment something first."))
         if not ui.exportFolder.currentPath:

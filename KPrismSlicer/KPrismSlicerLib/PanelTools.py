@@ -83,6 +83,7 @@ class PanelContext:
         environment: `Environment.Environment`.
         slots: for all connections.
         showError: shows a KPrismError in the panel.
+        clearError: takes away what is shown of an earlier attempt.
         parameters: the parameter node of the scene; None while there is none.
         ask: puts a yes-or-no question.
     """
@@ -93,6 +94,7 @@ class PanelContext:
     environment: Any
     slots: Slots
     showError: Callable[[Exception], None]
+    clearError: Callable[[], None]
     ask: Callable[[str, str], bool]
     parameters: Any = None
 

@@ -44,7 +44,9 @@ class PanelWidget:
         self.widget.setMRMLScene(slicer.mrmlScene)
         self._errors = ErrorBar(self.ui)
         slots = Slots(self.showError)
-        self._context = PanelContext(self.ui, logic, interaction, environment, slots, self.showError, _ask)
+        self._context = PanelContext(
+            self.ui, logic, interaction, environment, slots, self.showError, self._errors.clear, _ask
+        )
         self._guiTag: Any = None
         self._makeParts(slots)
         self._timer = qt.QTimer()
@@ -67,6 +69,8 @@ class PanelWidget:
             before.disconnectGui(self._guiTag)
         self._context.parameters, self._guiTag = parameters, None
         if parameters is None:
+            # what went wrong in the scene goes with it
+            self._errors.clear()
             return
         self._guiTag = parameters.connectGui(self.ui)
         self.model.restore(parameters)

@@ -10,6 +10,8 @@ import slicer
 from KPrismSlicerLib.Events import CaseChanged, PromptsChanged
 from KPrismSlicerLib.ParameterNode import KPrismParameterNode
 
+from KPrismCore.errors import ProtectedError
+
 a_logic, an_interaction, an_environment = (
     panel_fixtures.a_logic, panel_fixtures.an_interaction, panel_fixtures.an_environment,
 )  # fmt: skip
@@ -159,6 +161,19 @@ def test_a_parameter_node_that_was_left_is_not_written(a_panel, a_parameter_node
     a_panel.setParameterNode(None)
     a_panel.ui.shotsSelector.value = 7
     assert a_parameter_node.referenceCount == 5
+
+
+def test_what_was_wrong_in_a_scene_goes_with_it(a_panel, a_parameter_node):
+    a_panel.setParameterNode(a_parameter_node)
+    a_panel.showError(ProtectedError("cause", "remedy"))
+    a_panel.setParameterNode(None)
+    assert not a_panel.ui.errorBar.visible
+
+
+def test_what_was_wrong_with_an_image_goes_when_another_is_chosen(a_panel, a_case):
+    a_panel.showError(ProtectedError("cause", "remedy"))
+    a_panel.ui.volumeSelector.setCurrentNode(None)
+    assert not a_panel.ui.errorBar.visible
 
 
 def test_a_removed_segmentation_leaves_an_empty_list(a_panel, a_case, a_logic, scene):
