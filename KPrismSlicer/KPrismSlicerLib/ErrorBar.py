@@ -34,6 +34,8 @@ class ErrorBar:
         cause, remedy = _words(error)
         self._ui.errorCause.text = cause
         self._ui.errorRemedy.text = remedy
+        # a word longer than the panel is wide, such as a path, is cut there
+        self._ui.errorCause.toolTip = self._ui.errorRemedy.toolTip = f"{cause}\n{remedy}"
         self._ui.errorDetails.setPlainText("".join(traceback.format_exception(error)))
         self._ui.errorDetailsButton.checked = False
         self._showDetails(False)

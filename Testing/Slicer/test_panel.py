@@ -88,6 +88,19 @@ def test_no_text_is_wider_than_the_panel(a_panel, a_case, a_logic, host):
     assert a_panel.widget.minimumSizeHint.width() <= 400
 
 
+@pytest.mark.parametrize("label", ["errorCause", "errorRemedy", "setupText", "resultText", "exportText"])
+def test_a_word_longer_than_a_line_does_not_widen_the_panel(host, a_panel, a_case, label):
+    ui = a_panel.ui
+    for part in (ui.errorBar, ui.setupBox, ui.exportBox, getattr(ui, label)):
+        part.visible = True
+    ui.resultSection.collapsed = False
+    host.processEvents(0.05)
+    before = a_panel.widget.minimumSizeHint.width()
+    getattr(ui, label).text = "1.2.840.113619" * 9
+    host.processEvents(0.05)
+    assert a_panel.widget.minimumSizeHint.width() == before
+
+
 def test_an_error_is_shown_with_cause_and_remedy(a_panel, a_logic):
     a_logic.tell(ActFailed(ProtectedError("The segment 'liver' is locked.", "Unlock it first.")))
     assert a_panel.ui.errorBar.visible

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import panel_fixtures
 import pytest
+import qt
 from KPrismSlicerLib import Export
 from SlicerHost import dialogs
 
@@ -48,6 +49,19 @@ def test_export_writes_the_ticked_formats(a_panel, a_case, an_export):
 def test_export_says_what_it_wrote(a_panel, an_export):
     a_panel.ui.writeButton.click()
     assert a_panel.ui.exportText.text == "Written: CTChest.seg.nrrd"
+
+
+def test_a_long_file_name_is_shown_by_its_ends_and_whole_in_the_tooltip(host, a_panel, an_export):
+    name = "1.2.840.113619.2.55.3.604688119.971.1199268623.266_liver.seg.nrrd"
+    an_export.names = [name]
+    a_panel.ui.writeButton.click()
+    host.processEvents(0.05)
+    shown = a_panel.ui.exportText
+    assert shown.text.startswith("Written: 1.2.840")
+    assert shown.text.endswith("r.seg.nrrd")
+    assert shown.toolTip == name
+    assert a_panel.widget.minimumSizeHint.width() <= 400
+    assert qt.QFontMetrics(shown.font).boundingRect(shown.text.split()[-1]).width() <= shown.width
 
 
 def test_export_takes_away_what_was_wrong_before(a_panel, an_export):
