@@ -8,7 +8,6 @@ from typing import Any
 
 import qt
 import slicer
-from slicer.i18n import tr as _
 
 from KPrismSlicerLib import Events
 from KPrismSlicerLib.CasePanel import CasePanel
@@ -176,7 +175,7 @@ class PanelWidget:
 
     def _actStarted(self, event: Any) -> None:
         self._timer.setInterval(_BUSY_MILLISECONDS)
-        self.result.showText(_("{act} ...").format(act=event.label[:1].upper() + event.label[1:]))
+        self.result.begin(event.label)
 
     def _actDone(self, event: Any) -> None:
         self._errors.clear()
@@ -199,6 +198,7 @@ class PanelWidget:
         self._timer.setInterval(_BUSY_MILLISECONDS if event.busy else _IDLE_MILLISECONDS)
         if not event.busy:
             self.howFar.finish()
+            self.result.finish()
 
     def _messageShown(self, event: Any) -> None:
         self.result.showText(event.text)

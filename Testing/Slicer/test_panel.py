@@ -15,6 +15,8 @@ from KPrismSlicerLib.Events import (
     ActDone,
     ActFailed,
     ActResult,
+    ActStarted,
+    BusyChanged,
     CaseChanged,
     HistoryChanged,
     MessageShown,
@@ -163,6 +165,21 @@ def test_a_defect_in_a_slot_is_shown_and_still_raised(a_panel, a_case, a_logic):
     with failures.expected(failures.SLOT_ERROR, "broken"):
         a_panel.ui.runButton.click()
     assert "broken" in a_panel.ui.errorCause.text
+
+
+def test_an_act_that_was_dropped_does_not_stay_in_the_status_line(a_panel, a_logic):
+    a_logic.tell(ActStarted("click"))
+    begun = a_panel.ui.resultText.text
+    a_logic.tell(BusyChanged(False))
+    assert begun == "Click ..."
+    assert a_panel.ui.resultText.text == "What the last act changed is shown here."
+
+
+def test_an_act_that_is_done_stays_in_the_status_line(a_panel, a_logic):
+    a_logic.tell(ActStarted("click"))
+    a_logic.tell(ActDone(a_result()))
+    a_logic.tell(BusyChanged(False))
+    assert a_panel.ui.resultText.text.startswith("Click \u00b7 +6")
 
 
 def test_the_status_line_says_what_changed_how_sure_and_how_long(a_panel, a_logic):
