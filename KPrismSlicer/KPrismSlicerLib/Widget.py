@@ -181,6 +181,9 @@ class PanelWidget:
         self._errors.clear()
         if event.result.plane is not None:
             self._disclosure.open("howFar", "result")
+        if event.result.changed is None:
+            # not a run: what is said of the last one is no longer what was done last
+            self.howFar.clear()
         self.result.show(event.result)
         slicer.util.showStatusMessage(self.ui.resultText.text, STATUS_MILLISECONDS)
 
