@@ -123,14 +123,19 @@ class KPrismSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def enter(self) -> None:
         """The user opens the module."""
+        if self.panel is None:
+            # cleaned up
+            return
         self.initializeParameterNode()
         self.interaction.enter()
         self.panel.enter()
 
     def exit(self) -> None:
         """The user opens another module: tools and shortcuts end, work under way goes on."""
-        self.interaction.exit()
-        self.panel.exit()
+        # a reload cleans up first and leaves the module then
+        if self.panel is not None:
+            self.interaction.exit()
+            self.panel.exit()
 
     def onSceneStartClose(self, _caller: Any, _event: Any) -> None:
         """The settings go with the scene."""

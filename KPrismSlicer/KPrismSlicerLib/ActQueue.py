@@ -42,6 +42,8 @@ class ActQueue:
         failed: called with the error of an act that failed.
         changed: called when work begins or all is done, with whether there is work.
         translate: makes of the worker's errors those that acts get.
+        queued: called when other acts are at work or waiting than before; an act that had its turn at once
+            and is over does not count.
     """
 
     def __init__(
@@ -50,11 +52,13 @@ class ActQueue:
         failed: Callable[[Exception], None],
         changed: Callable[[bool], None],
         translate: Callable[[Exception], Exception] = lambda error: error,
+        queued: Callable[[], None] = lambda: None,
     ) -> None:
         self._worker = worker
         self._failed = failed
         self._changed = changed
         self._translate = translate
+        self._queued = queued
         self._waiting: deque[Act] = deque()
         self._current: tuple[Act, Steps] | None = None
         self._job: Job[Any] | None = None
@@ -63,6 +67,7 @@ class ActQueue:
         self._stepping = False
         self._doomed = False
         self._told = False
+        self._toldActs: tuple[Act, ...] = ()
 
     @property
     def busy(self) -> bool:
@@ -115,6 +120,9 @@ class ActQueue:
                 self._step()
         finally:
             self._stepping = False
+        if self._toldActs != self.acts:
+            self._toldActs = self.acts
+            self._queued()
         if self._told != self.busy:
             self._told = self.busy
             self._changed(self._told)

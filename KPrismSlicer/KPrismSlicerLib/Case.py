@@ -149,3 +149,11 @@ class Case:
             toWorld.SetElement(0, 0, float(transform.GetTransformToWorldMTime()))
         vtk.vtkMatrix4x4.Multiply4x4(toWorld, ijkToRas, ijkToRas)
         return tuple(ijkToRas.GetElement(row, column) for row in range(3) for column in range(4))
+
+
+def newSession(predictor: Any, volume: Volume) -> AnnotationSession:
+    """Open a session on an image with a network; on the worker."""
+    # torch comes with it
+    from KPrismCore.session import AnnotationSession
+
+    return AnnotationSession(predictor, volume)

@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 
 from KPrismCore.errors import InputFileError, KPrismError, PromptError
 from KPrismSlicerLib.ActQueue import Act, Steps
-from KPrismSlicerLib.Case import Case
+from KPrismSlicerLib.Case import Case, newSession
 from KPrismSlicerLib.Events import CaseChanged, HistoryChanged, PromptsChanged
 from KPrismSlicerLib.LogicBase import ActDropped, LogicBase, ModelLoader, noModel
 from KPrismSlicerLib.Mirror import Mirror
@@ -45,11 +45,14 @@ class CaseLogic(LogicBase):
         self._case: Case | None = None
         self._mirror: Mirror | None = None
         self._segmentId: str | None = None
+        # the current segment while another tool has removed it, as far as listeners know
+        self._goneSegment: str | None = None
         self._promptsText = PromptsText()
         self._watch = SceneWatch(self._sceneCloses, self._nodeGoes)
 
     def poll(self) -> bool:
         """Go on with what is finished; call it every 10 ms or so. True while there is work."""
+        self._followSegment()
         busy = super().poll()
         if busy:
             self._surfacesDue = time.monotonic() + _SURFACE_SECONDS
@@ -181,7 +184,7 @@ class CaseLogic(LogicBase):
         if case.session is not None:
             return
         predictor, volume = self._predictor, case.volume
-        session = yield lambda: _newSession(predictor, volume)
+        session = yield lambda: newSession(predictor, volume)
         if case is not self._case:
             return
         case.session = session
@@ -232,6 +235,15 @@ class CaseLogic(LogicBase):
                     yield from self._save(case)
 
         self._queue.add(Act(_("segment"), steps, case))
+
+    def _followSegment(self) -> None:
+        """Tell when another tool has removed the current segment, or brought it back."""
+        segmentId, former = self._segmentId, self._goneSegment
+        self._goneSegment = segmentId if self.segmentId is None else None
+        # where another one was chosen meanwhile, that was told
+        if self._goneSegment != former and segmentId in (self._goneSegment, former):
+            self._tellAll()
+            self._addQuiet(self._case, lambda: self._track(segmentId))
 
     def _track(self, segmentId: str) -> None:
         if segmentId in self._case.segmentIds:
@@ -291,10 +303,3 @@ class CaseLogic(LogicBase):
             self._open(case.volumeNode, None)
         if node.IsA("vtkMRMLSegmentationNode"):
             removePrompts(node)
-
-
-def _newSession(predictor: Any, volume: Any) -> Any:
-    # torch comes with it
-    from KPrismCore.session import AnnotationSession
-
-    return AnnotationSession(predictor, volume)

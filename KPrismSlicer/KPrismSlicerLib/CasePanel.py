@@ -66,10 +66,12 @@ class CasePanel:
 
     def _volumeChosen(self, node: Any) -> None:
         if node is not self._context.logic.volumeNode:
+            self._context.clearError()
             self._context.logic.setVolume(node)
 
     def _segmentationChosen(self, node: Any) -> None:
         if node is not self._context.logic.segmentationNode:
+            self._context.clearError()
             self._context.logic.setSegmentation(node)
 
     def _lock(self, on: bool) -> None:

@@ -6,10 +6,11 @@ import traceback
 from typing import Any
 
 import qt
+import slicer
 from slicer.i18n import tr as _
 
 from KPrismCore.errors import KPrismError
-from KPrismSlicerLib.PanelTools import openArrow, tint
+from KPrismSlicerLib.PanelTools import STATUS_MILLISECONDS, openArrow, scrollTo, tint
 
 
 class ErrorBar:
@@ -33,10 +34,15 @@ class ErrorBar:
         cause, remedy = _words(error)
         self._ui.errorCause.text = cause
         self._ui.errorRemedy.text = remedy
+        # a word longer than the panel is wide, such as a path, is cut there
+        self._ui.errorCause.toolTip = self._ui.errorRemedy.toolTip = f"{cause}\n{remedy}"
         self._ui.errorDetails.setPlainText("".join(traceback.format_exception(error)))
         self._ui.errorDetailsButton.checked = False
         self._showDetails(False)
         self._ui.errorBar.visible = True
+        scrollTo(self._ui.errorBar)
+        # what the status line says of the act before must not stay beside it
+        slicer.util.showStatusMessage(cause, STATUS_MILLISECONDS)
 
     def clear(self) -> None:
         """Take the message away."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import ctk
+import qt
 from slicer.i18n import tr as _
 
 from KPrismCore.errors import OutputFileError, PromptError
@@ -13,6 +15,8 @@ from KPrismSlicerLib import Export
 from KPrismSlicerLib.PanelTools import PanelContext, openArrow, quietly
 
 _SHOWN = 6
+# of a file name, what fits into a narrow panel
+_NAME_LETTERS = 32
 
 
 class ExportBox:
@@ -47,6 +51,9 @@ class ExportBox:
             GeometryError: see `Export.writeCase`.
         """
         logic, ui = self._context.logic, self._context.ui
+        # of two attempts only the later one's outcome is on show
+        self.clear()
+        self._context.clearError()
         if logic.segmentationNode is None or logic.volumeNode is None:
             raise PromptError(_("There is nothing to export yet."), _("Segment something first."))
         if not ui.exportFolder.currentPath:
@@ -56,9 +63,9 @@ class ExportBox:
         if existing and not self._context.ask(_question(existing), _("Replace files?")):
             return
         done = Export.writeCase(*case, overwrite=bool(existing))
-        names = ", ".join(path.name for path in done.paths)
-        ui.exportText.text = "\n".join((_("Written: {names}").format(names=names), *done.warnings))
-        ui.exportText.visible = True
+        names = [path.name for path in done.paths]
+        self._show([_shortened(ui.exportText, name) for name in names], done.warnings)
+        ui.exportText.toolTip = ", ".join(names)
 
     def update(self) -> None:
         """Show whether there is something to write."""
@@ -79,6 +86,11 @@ class ExportBox:
         ui = self._context.ui
         return {"seg.nrrd": ui.exportSegNrrd, "nrrd": ui.exportNrrd, "nii.gz": ui.exportNifti}
 
+    def _show(self, names: Sequence[str], warnings: Sequence[str]) -> None:
+        text = _("Written: {names}").format(names=", ".join(names))
+        self._context.ui.exportText.text = "\n".join((text, *warnings))
+        self._context.ui.exportText.visible = True
+
     def _folderChosen(self, path: str) -> None:
         self._context.remember("exportFolder", path)
 
@@ -87,6 +99,12 @@ class ExportBox:
         openArrow(self._context.ui.exportButton, opened)
         self.clear()
         self.update()
+
+
+def _shortened(label: Any, name: str) -> str:
+    """A file name, with an ellipsis in its middle where it is too long for a line: labels break no words."""
+    metrics = qt.QFontMetrics(label.font)
+    return metrics.elidedText(name, qt.Qt.ElideMiddle, _NAME_LETTERS * metrics.averageCharWidth())
 
 
 def _question(existing: list[Path]) -> str:

@@ -22,6 +22,8 @@ class HowFarPanel:
         self._context = context
         self._views = views
         self._running = False
+        # how many slices of the last run are done, in words
+        self._done = ""
         ui, connect = context.ui, context.slots.connect
         for radio in (ui.sliceRadio, ui.rangeRadio, ui.volumeRadio):
             connect(radio, "toggled(bool)", lambda _on: self.update())
@@ -74,7 +76,7 @@ class HowFarPanel:
         self._running = done < total
         ui.rangeProgress.maximum = max(total, 1)
         ui.rangeProgress.value = done
-        text = _("{done} of {total} slices").format(done=done, total=total)
+        text = self._done = _("{done} of {total} slices").format(done=done, total=total)
         if self._running and secondsLeft is not None:
             text += " \u00b7 " + _("{time} left").format(time=durationText(secondsLeft))
         ui.rangeText.text = text
@@ -83,8 +85,9 @@ class HowFarPanel:
         ui.rangeText.visible = True
 
     def finish(self) -> None:
-        """A run is over or was cancelled; what was done stays on show."""
+        """A run is over or was cancelled; what was done stays on show, and no time is left."""
         self._running = False
+        self._context.ui.rangeText.text = self._done
         for widget in (self._context.ui.rangeProgress, self._context.ui.cancelButton):
             widget.visible = False
 

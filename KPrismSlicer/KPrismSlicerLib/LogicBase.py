@@ -17,6 +17,7 @@ from KPrismSlicerLib.Events import (
     ActFailed,
     BusyChanged,
     Event,
+    HistoryChanged,
     MessageShown,
     ModelChanged,
     ModelState,
@@ -52,7 +53,12 @@ class LogicBase:
         # sentences of the predictor come from the worker's thread
         self._notices: deque[str] = deque()
         self._queue = ActQueue(
-            self._worker, self._fail, lambda busy: self._tell(BusyChanged(busy)), asKPrismError
+            self._worker,
+            self._fail,
+            lambda busy: self._tell(BusyChanged(busy)),
+            asKPrismError,
+            # an act counts for undo from when it is asked for, and no longer when it had nothing to do
+            lambda: self._tell(HistoryChanged()),
         )
 
     # listeners

@@ -13,6 +13,8 @@ from slicer.i18n import tr as _
 from KPrismCore.errors import KPrismError
 
 ADDED, REMOVED = "#3fae49", "#d9483b"
+# how long Slicer's status line shows a sentence
+STATUS_MILLISECONDS = 5000
 _SWATCH = 16
 
 
@@ -81,6 +83,7 @@ class PanelContext:
         environment: `Environment.Environment`.
         slots: for all connections.
         showError: shows a KPrismError in the panel.
+        clearError: takes away what is shown of an earlier attempt.
         parameters: the parameter node of the scene; None while there is none.
         ask: puts a yes-or-no question.
     """
@@ -91,6 +94,7 @@ class PanelContext:
     environment: Any
     slots: Slots
     showError: Callable[[Exception], None]
+    clearError: Callable[[], None]
     ask: Callable[[str, str], bool]
     parameters: Any = None
 
@@ -154,6 +158,15 @@ def tint(frame: Any, red: int, green: int, blue: int) -> None:
 def openArrow(button: Any, opened: bool) -> None:
     """Point a disclosure button's arrow down where its part is open, to the right where it is closed."""
     button.setArrowType(qt.Qt.DownArrow if opened else qt.Qt.RightArrow)
+
+
+def scrollTo(widget: Any) -> None:
+    """Bring a widget into view where what it is in scrolls, as Slicer's module panel does."""
+    area = widget.parentWidget()
+    while area is not None and not isinstance(area, qt.QScrollArea):
+        area = area.parentWidget()
+    if area is not None:
+        area.ensureWidgetVisible(widget)
 
 
 def durationText(value: float) -> str:

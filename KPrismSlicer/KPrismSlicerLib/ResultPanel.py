@@ -24,6 +24,8 @@ class ResultPanel:
     def __init__(self, context: PanelContext, views: ViewChoice) -> None:
         self._context = context
         self._views = views
+        # whether the text says of an act that it began, and not yet how it ended
+        self._open = False
         self.export = ExportBox(context)
         context.slots.connect(context.ui.acceptCheck, "clicked(bool)", self._accept)
         context.slots.connect(context.ui.showChangesCheck, "toggled(bool)", self._showChanges)
@@ -31,10 +33,21 @@ class ResultPanel:
 
     def clear(self) -> None:
         """Forget the last act."""
+        self._open = False
         ui = self._context.ui
         ui.resultText.text = _("What the last act changed is shown here.")
         mute(ui.resultText)
         self.export.clear()
+
+    def begin(self, label: str) -> None:
+        """Show that an act began."""
+        self.showText(_("{act} ...").format(act=label[:1].upper() + label[1:]))
+        self._open = True
+
+    def finish(self) -> None:
+        """All is done: an act that began and told of no end was dropped, and is forgotten."""
+        if self._open:
+            self.clear()
 
     def show(self, result: Any) -> None:
         """Show an ActResult."""
@@ -42,6 +55,7 @@ class ResultPanel:
 
     def showText(self, text: str) -> None:
         """Show a sentence in the status line."""
+        self._open = False
         ui = self._context.ui
         ui.resultText.text = text
         ui.resultText.setForegroundRole(qt.QPalette.WindowText)

@@ -62,10 +62,12 @@ class SegmentSelector:
                 segment = segmentation.GetSegment(identifier)
                 colour = "#" + "".join(f"{round(255 * part):02x}" for part in segment.GetColor())
                 self._combo.addItem(swatch(colour), segment.GetName(), identifier)
-            if self._combo.count == 0:
-                self._combo.addItem(_("Made with the first click"), "")
-            self._combo.currentIndex = max(self._combo.findData(self._current), 0)
-        self._combo.enabled = bool(self._combo.itemData(0))
+            place = self._combo.findData(self._current) if self._current else -1
+            self._combo.enabled = self._combo.count > 0
+            if place < 0:
+                # none is current, and none may look as if it were
+                self._combo.insertItem(0, _("Made with the first click"), "")
+            self._combo.currentIndex = max(place, 0)
 
     def _activated(self, index: int) -> None:
         identifier = self._combo.itemData(index)

@@ -35,6 +35,7 @@ class SetupBox:
 
     def begin(self) -> None:
         """Look whether everything is there: then go on, else say what is not."""
+        self._context.clearError()
         ui, readiness = self._context.ui, self._check()
         if self._context.slots.ended:
             return

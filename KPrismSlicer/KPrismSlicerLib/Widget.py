@@ -8,7 +8,6 @@ from typing import Any
 
 import qt
 import slicer
-from slicer.i18n import tr as _
 
 from KPrismSlicerLib import Events
 from KPrismSlicerLib.CasePanel import CasePanel
@@ -16,7 +15,7 @@ from KPrismSlicerLib.Disclosure import Disclosure
 from KPrismSlicerLib.ErrorBar import ErrorBar
 from KPrismSlicerLib.HowFarPanel import HowFarPanel
 from KPrismSlicerLib.ModelPanel import ModelPanel
-from KPrismSlicerLib.PanelTools import PanelContext, Slots, mute
+from KPrismSlicerLib.PanelTools import STATUS_MILLISECONDS, PanelContext, Slots, mute
 from KPrismSlicerLib.Paths import resourcePath
 from KPrismSlicerLib.ResultPanel import ResultPanel
 from KPrismSlicerLib.ViewChoice import ViewChoice
@@ -25,7 +24,6 @@ from KPrismSlicerLib.WherePanel import WherePanel
 
 # how often finished work is looked for: while there is some, and otherwise
 _BUSY_MILLISECONDS, _IDLE_MILLISECONDS = 10, 100
-_STATUS_MILLISECONDS = 5000
 
 
 class PanelWidget:
@@ -45,7 +43,9 @@ class PanelWidget:
         self.widget.setMRMLScene(slicer.mrmlScene)
         self._errors = ErrorBar(self.ui)
         slots = Slots(self.showError)
-        self._context = PanelContext(self.ui, logic, interaction, environment, slots, self.showError, _ask)
+        self._context = PanelContext(
+            self.ui, logic, interaction, environment, slots, self.showError, self._errors.clear, _ask
+        )
         self._guiTag: Any = None
         self._makeParts(slots)
         self._timer = qt.QTimer()
@@ -68,6 +68,8 @@ class PanelWidget:
             before.disconnectGui(self._guiTag)
         self._context.parameters, self._guiTag = parameters, None
         if parameters is None:
+            # what went wrong in the scene goes with it
+            self._errors.clear()
             return
         self._guiTag = parameters.connectGui(self.ui)
         self.model.restore(parameters)
@@ -173,14 +175,17 @@ class PanelWidget:
 
     def _actStarted(self, event: Any) -> None:
         self._timer.setInterval(_BUSY_MILLISECONDS)
-        self.result.showText(_("{act} ...").format(act=event.label[:1].upper() + event.label[1:]))
+        self.result.begin(event.label)
 
     def _actDone(self, event: Any) -> None:
         self._errors.clear()
         if event.result.plane is not None:
             self._disclosure.open("howFar", "result")
+        if event.result.changed is None:
+            # not a run: what is said of the last one is no longer what was done last
+            self.howFar.clear()
         self.result.show(event.result)
-        slicer.util.showStatusMessage(self.ui.resultText.text, _STATUS_MILLISECONDS)
+        slicer.util.showStatusMessage(self.ui.resultText.text, STATUS_MILLISECONDS)
 
     def _actFailed(self, event: Any) -> None:
         self.result.clear()
@@ -196,10 +201,11 @@ class PanelWidget:
         self._timer.setInterval(_BUSY_MILLISECONDS if event.busy else _IDLE_MILLISECONDS)
         if not event.busy:
             self.howFar.finish()
+            self.result.finish()
 
     def _messageShown(self, event: Any) -> None:
         self.result.showText(event.text)
-        slicer.util.showStatusMessage(event.text, _STATUS_MILLISECONDS)
+        slicer.util.showStatusMessage(event.text, STATUS_MILLISECONDS)
 
     def _viewChanged(self) -> None:
         for part in (self.where, self.howFar, self.result):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from KPrismSlicerLib.Events import ActDone, BusyChanged
+from KPrismSlicerLib.Events import ActDone, BusyChanged, HistoryChanged
 from logic_fixtures import *  # noqa: F403
 from logic_samples import ras_at, scene_mask, wait
 
@@ -59,3 +59,19 @@ def test_a_listener_may_ask_for_the_next_act(logic, segment, view):
     logic.click(ras_at(logic, (5, 9, 2)), True, view)
     wait(logic)
     assert not scene_mask(logic, segment).any()
+
+
+def test_what_undo_would_take_back_is_told_whenever_it_differs(logic, segment, view, heard):
+    shown = []
+    logic.addListener(
+        lambda event: shown.append(logic.undoLabel) if isinstance(event, HistoryChanged) else None
+    )
+    logic.click(ras_at(logic, (5, 9, 2)), True, view)
+    asked = shown[-1]
+    wait(logic)
+    logic.accept(view)
+    wait(logic)
+    logic.predictRange(view, 2, 2)
+    wait(logic)
+    assert asked == "click"
+    assert shown[-1] == logic.undoLabel == "accept slice"

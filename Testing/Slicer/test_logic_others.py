@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import slicer
-from KPrismSlicerLib.Events import MessageShown
+from KPrismSlicerLib.Events import CaseChanged, MessageShown
 from KPrismSlicerLib.Logic import AnnotationLogic
 from logic_fixtures import *  # noqa: F403
 from logic_samples import add_image, add_view, overwrite_mode, paint, ras_at, scene_mask, wait
@@ -62,6 +62,47 @@ def test_an_accepted_slice_of_another_segment_loses_nothing(logic, segment, view
 
 
 # other tools
+
+
+def test_a_current_segment_that_is_removed_is_told_once(logic, segment, heard):
+    logic.segmentationNode.GetSegmentation().RemoveSegment(segment)
+    wait(logic)
+    told = len(heard.of(CaseChanged))
+    wait(logic)
+    assert told > 0
+    assert len(heard.of(CaseChanged)) == told
+
+
+def test_a_removed_segment_takes_its_acts_out_of_the_history(logic, segment, view):
+    logic.click(ras_at(logic, (5, 9, 2)), True, view)
+    wait(logic)
+    logic.segmentationNode.GetSegmentation().RemoveSegment(segment)
+    wait(logic)
+    assert not logic.canUndo
+
+
+def test_a_removed_segment_that_is_back_at_once_keeps_its_clicks(logic, segment, view):
+    logic.click(ras_at(logic, (5, 9, 2)), True, view)
+    wait(logic)
+    segmentation = logic.segmentationNode.GetSegmentation()
+    kept = segmentation.GetSegment(segment)
+    segmentation.RemoveSegment(segment)
+    segmentation.AddSegment(kept, segment)
+    wait(logic)
+    assert len(logic.clicks()) == 1
+
+
+def test_a_removed_segment_that_comes_back_is_told_and_current(logic, segment, heard):
+    segmentation = logic.segmentationNode.GetSegmentation()
+    kept = segmentation.GetSegment(segment)
+    segmentation.RemoveSegment(segment)
+    wait(logic)
+    heard.clear()
+    segmentation.AddSegment(kept, segment)
+    wait(logic)
+    assert heard.of(CaseChanged) != []
+    assert logic.segmentId == segment
+    assert segment in logic.session.segments
 
 
 def test_what_another_tool_painted_is_refined_and_not_lost(logic, segment, view):

@@ -201,6 +201,21 @@ def test_cleaning_up_twice_is_harmless(widget):
     assert widget.cleanup() is None
 
 
+def test_opening_and_leaving_after_cleaning_up_are_harmless(widget):
+    widget.cleanup()
+    assert (widget.enter(), widget.exit()) == (None, None)
+
+
+def test_after_a_reload_from_the_open_module_the_new_panel_is_live(module, opened):
+    opened.onReload()
+    fresh = module.widgetRepresentation().self()
+    node = SampleImages.addPhantom()
+    fresh.panel.ui.volumeSelector.setCurrentNode(node)
+    assert fresh is not opened
+    assert fresh.interaction.isActive
+    assert fresh.logic.volumeNode is node
+
+
 def test_events_after_cleaning_up_are_harmless(host, widget):
     widget.cleanup()
     host.scene.Clear(0)

@@ -15,6 +15,8 @@ from KPrismSlicerLib.Events import (
     ActDone,
     ActFailed,
     ActResult,
+    ActStarted,
+    BusyChanged,
     CaseChanged,
     HistoryChanged,
     MessageShown,
@@ -88,11 +90,51 @@ def test_no_text_is_wider_than_the_panel(a_panel, a_case, a_logic, host):
     assert a_panel.widget.minimumSizeHint.width() <= 400
 
 
+@pytest.mark.parametrize("label", ["errorCause", "errorRemedy", "setupText", "resultText", "exportText"])
+def test_a_word_longer_than_a_line_does_not_widen_the_panel(host, a_panel, a_case, label):
+    ui = a_panel.ui
+    for part in (ui.errorBar, ui.setupBox, ui.exportBox, getattr(ui, label)):
+        part.visible = True
+    ui.resultSection.collapsed = False
+    host.processEvents(0.05)
+    before = a_panel.widget.minimumSizeHint.width()
+    getattr(ui, label).text = "1.2.840.113619" * 9
+    host.processEvents(0.05)
+    assert a_panel.widget.minimumSizeHint.width() == before
+
+
 def test_an_error_is_shown_with_cause_and_remedy(a_panel, a_logic):
     a_logic.tell(ActFailed(ProtectedError("The segment 'liver' is locked.", "Unlock it first.")))
     assert a_panel.ui.errorBar.visible
     assert a_panel.ui.errorCause.text == "The segment 'liver' is locked."
     assert a_panel.ui.errorRemedy.text == "Unlock it first."
+
+
+@pytest.fixture
+def an_area(host):
+    """A small scroll area, as Slicer has around the panel; before it, so that it outlives it."""
+    area = qt.QScrollArea()
+    area.setWidgetResizable(True)
+    area.resize(420, 200)
+    return area
+
+
+def test_an_error_comes_into_view_from_the_end_of_the_panel(host, an_area, a_panel, a_case):
+    an_area.setWidget(a_panel.widget.parentWidget())
+    an_area.show()
+    host.processEvents(0.05)
+    an_area.verticalScrollBar().value = an_area.verticalScrollBar().maximum
+    a_panel.showError(ProtectedError("cause", "remedy"))
+    host.processEvents(0.05)
+    bar = a_panel.ui.errorBar
+    assert bar.visibleRegion().boundingRect().height() == bar.height
+
+
+def test_an_error_takes_the_place_of_what_the_status_line_said(a_panel, monkeypatch):
+    said = []
+    monkeypatch.setattr(slicer.util, "showStatusMessage", lambda text, _milliseconds: said.append(text))
+    a_panel.showError(ProtectedError("cause", "remedy"))
+    assert said == ["cause"]
 
 
 def test_the_next_act_takes_an_error_away(a_panel, a_case, a_logic):
@@ -123,6 +165,21 @@ def test_a_defect_in_a_slot_is_shown_and_still_raised(a_panel, a_case, a_logic):
     with failures.expected(failures.SLOT_ERROR, "broken"):
         a_panel.ui.runButton.click()
     assert "broken" in a_panel.ui.errorCause.text
+
+
+def test_an_act_that_was_dropped_does_not_stay_in_the_status_line(a_panel, a_logic):
+    a_logic.tell(ActStarted("click"))
+    begun = a_panel.ui.resultText.text
+    a_logic.tell(BusyChanged(False))
+    assert begun == "Click ..."
+    assert a_panel.ui.resultText.text == "What the last act changed is shown here."
+
+
+def test_an_act_that_is_done_stays_in_the_status_line(a_panel, a_logic):
+    a_logic.tell(ActStarted("click"))
+    a_logic.tell(ActDone(a_result()))
+    a_logic.tell(BusyChanged(False))
+    assert a_panel.ui.resultText.text.startswith("Click \u00b7 +6")
 
 
 def test_the_status_line_says_what_changed_how_sure_and_how_long(a_panel, a_logic):

@@ -10,6 +10,8 @@ import slicer
 from KPrismSlicerLib.Events import CaseChanged, PromptsChanged
 from KPrismSlicerLib.ParameterNode import KPrismParameterNode
 
+from KPrismCore.errors import ProtectedError
+
 a_logic, an_interaction, an_environment = (
     panel_fixtures.a_logic, panel_fixtures.an_interaction, panel_fixtures.an_environment,
 )  # fmt: skip
@@ -60,6 +62,18 @@ def test_the_current_segment_stays_current_when_the_list_changes(a_panel, a_case
     a_logic.tell(CaseChanged())
     a_case.segmentation.GetSegmentation().RemoveSegment("one")
     assert a_panel.ui.segmentSelector.currentText == "aorta"
+
+
+def test_after_the_current_segment_is_removed_no_other_looks_current(a_panel, a_case):
+    a_case.segmentation.GetSegmentation().RemoveSegment("one")
+    assert a_panel.ui.segmentSelector.currentText == "Made with the first click"
+    assert shown_segments(a_panel) == ["Made with the first click", "aorta"]
+
+
+def test_where_no_segment_is_current_one_can_be_chosen(a_panel, a_case, a_logic):
+    a_case.segmentation.GetSegmentation().RemoveSegment("one")
+    qt.QTest.keyClick(a_panel.ui.segmentSelector, qt.Qt.Key_Down)
+    assert a_logic.acts("setSegment") == [("setSegment", ("two",))]
 
 
 def test_choosing_a_segment_asks_the_logic(a_panel, a_case, a_logic):
@@ -147,6 +161,19 @@ def test_a_parameter_node_that_was_left_is_not_written(a_panel, a_parameter_node
     a_panel.setParameterNode(None)
     a_panel.ui.shotsSelector.value = 7
     assert a_parameter_node.referenceCount == 5
+
+
+def test_what_was_wrong_in_a_scene_goes_with_it(a_panel, a_parameter_node):
+    a_panel.setParameterNode(a_parameter_node)
+    a_panel.showError(ProtectedError("cause", "remedy"))
+    a_panel.setParameterNode(None)
+    assert not a_panel.ui.errorBar.visible
+
+
+def test_what_was_wrong_with_an_image_goes_when_another_is_chosen(a_panel, a_case):
+    a_panel.showError(ProtectedError("cause", "remedy"))
+    a_panel.ui.volumeSelector.setCurrentNode(None)
+    assert not a_panel.ui.errorBar.visible
 
 
 def test_a_removed_segmentation_leaves_an_empty_list(a_panel, a_case, a_logic, scene):

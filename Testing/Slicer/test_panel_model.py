@@ -1,4 +1,4 @@
-"""The model's line, its card, what is missing for it, and the export box."""
+"""The model's line, its card, and what is missing for it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from types import SimpleNamespace
 import panel_fixtures
 import pytest
 import qt
-from KPrismSlicerLib import Export
 from KPrismSlicerLib.CheckpointCard import readCard
 from KPrismSlicerLib.Events import CaseChanged, ModelChanged, ModelState
 from KPrismSlicerLib.Paths import resourcePath
@@ -117,6 +116,13 @@ def test_a_file_that_is_no_checkpoint_is_not_loaded(a_panel, a_logic, tmp_path):
     ui.loadButton.click()
     assert a_logic.acts("loadModel") == []
     assert "There is no checkpoint" in ui.errorCause.text
+
+
+def test_loading_takes_away_what_was_wrong_before(a_panel, a_logic):
+    a_panel.showError(InstallationError("The download stopped.", "Try again."))
+    a_panel.ui.loadButton.click()
+    assert len(a_logic.acts("loadModel")) == 1
+    assert not a_panel.ui.errorBar.visible
 
 
 def test_while_loading_there_is_progress_and_no_second_load(a_panel, a_logic):
@@ -261,65 +267,3 @@ def test_an_installation_that_fails_is_said_and_can_be_tried_again(
 def test_what_was_begun_before_a_restart_goes_on(a_panel, an_installation, choice, asked):
     a_panel.model.setup.resume(choice)
     assert an_installation.calls == [asked]
-
-
-@pytest.fixture
-def an_export(a_panel, a_case, a_logic, tmp_path, monkeypatch):
-    """The export box on a folder; `written` is what it wrote, `names` are the files that it would write."""
-    a_panel.ui.resultSection.collapsed = False
-    a_panel.ui.exportButton.click()
-    a_panel.ui.exportFolder.currentPath = str(tmp_path)
-    made = SimpleNamespace(folder=tmp_path, written=[], names=["CTChest.seg.nrrd"])
-
-    def paths(_segmentation, _volume, folder, _formats):
-        return [Path(folder) / name for name in made.names]
-
-    def write(segmentation, volume, folder, formats, overwrite=False):
-        made.written.append((segmentation, volume, Path(folder), set(formats), overwrite))
-        return Export.CaseExport(tuple(paths(segmentation, volume, folder, formats)))
-
-    monkeypatch.setattr(Export, "exportPaths", paths)
-    monkeypatch.setattr(Export, "writeCase", write)
-    return made
-
-
-def test_export_writes_the_ticked_formats(a_panel, a_case, an_export):
-    a_panel.ui.exportNifti.checked = True
-    a_panel.ui.writeButton.click()
-    expected = (a_case.segmentation, a_case.volume, an_export.folder, {"seg.nrrd", "nii.gz"}, False)
-    assert an_export.written == [expected]
-
-
-def test_export_says_what_it_wrote(a_panel, an_export):
-    a_panel.ui.writeButton.click()
-    assert a_panel.ui.exportText.text == "Written: CTChest.seg.nrrd"
-
-
-def test_an_existing_file_is_replaced_only_after_a_yes(a_panel, an_export):
-    (an_export.folder / "CTChest.seg.nrrd").touch()
-    with dialogs.answer("CTChest.seg.nrrd", "OK"):
-        a_panel.ui.writeButton.click()
-    assert an_export.written[0][-1] is True
-
-
-def test_a_no_keeps_the_existing_file(a_panel, an_export):
-    (an_export.folder / "CTChest.seg.nrrd").touch()
-    with dialogs.answer("CTChest.seg.nrrd", dialogs.CANCEL):
-        a_panel.ui.writeButton.click()
-    assert an_export.written == []
-
-
-def test_without_a_folder_export_says_so(a_panel, an_export):
-    a_panel.ui.exportFolder.currentPath = ""
-    a_panel.ui.writeButton.click()
-    assert a_panel.ui.errorCause.text == "No folder is chosen."
-
-
-def test_without_a_format_there_is_nothing_to_write(a_panel, an_export):
-    a_panel.ui.exportSegNrrd.checked = False
-    assert not a_panel.ui.writeButton.enabled
-
-
-def test_the_export_box_is_closed_at_first(a_panel, a_case):
-    a_panel.ui.resultSection.collapsed = False
-    assert not a_panel.ui.exportBox.visible

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import panel_fixtures
 import pytest
-from KPrismSlicerLib.Events import BusyChanged, PlacedClick, PromptsChanged, RangeProgress
+from KPrismSlicerLib.Events import ActDone, ActResult, BusyChanged, PlacedClick, PromptsChanged, RangeProgress
 from panel_stand_ins import a_reference
 
 a_logic, an_interaction, an_environment = (
@@ -96,6 +96,20 @@ def test_when_all_is_done_cancel_goes_and_the_count_stays(a_panel, a_case, a_log
     a_logic.tell(BusyChanged(False))
     assert not a_panel.ui.cancelButton.visible
     assert a_panel.ui.rangeText.visible
+
+
+def test_after_a_cancelled_run_no_time_is_left(a_panel, a_case, a_logic):
+    a_logic.tell(RangeProgress(3, 10, 18.4))
+    a_logic.tell(BusyChanged(False))
+    assert a_panel.ui.rangeText.text == "3 of 10 slices"
+
+
+@pytest.mark.parametrize(("changed", "shown"), [((5, 0), True), (None, False)])
+def test_the_count_stays_until_another_act_is_done(a_panel, a_case, a_logic, changed, shown):
+    a_panel.ui.howFarSection.collapsed = False
+    a_logic.tell(RangeProgress(3, 10, 18.4))
+    a_logic.tell(ActDone(ActResult("act", "one", changed=changed)))
+    assert a_panel.ui.rangeText.visible == shown
 
 
 def test_accept_is_about_the_slice_in_view(a_panel, a_case, a_logic):

@@ -86,6 +86,40 @@ def test_undo_takes_the_mask_back(host, a_panel, a_liver, a_logic):
     assert a_panel.ui.redoButton.text == "Redo prediction"
 
 
+def run_over_the_volume(host, a_panel):
+    a_panel.ui.volumeRadio.checked = True
+    a_panel.ui.runButton.click()
+    finish(host, a_panel)
+
+
+def test_after_a_run_the_button_names_what_undo_takes_back(host, a_panel, a_liver, a_logic):
+    run_over_the_volume(host, a_panel)
+    named = a_panel.ui.undoButton.toolTip
+    a_panel.ui.undoButton.click()
+    finish(host, a_panel)
+    assert named == "Undo prediction"
+    assert a_panel.ui.resultText.text.startswith("Undo: prediction ")
+
+
+def test_a_run_that_left_all_slices_alone_is_nothing_to_undo(host, a_panel, a_liver):
+    a_panel.ui.acceptCheck.click()
+    finish(host, a_panel)
+    a_panel.ui.rangeBefore.value = a_panel.ui.rangeAfter.value = 0
+    a_panel.ui.rangeRadio.checked = True
+    a_panel.ui.runButton.click()
+    finish(host, a_panel)
+    assert a_panel.ui.undoButton.toolTip == "Undo accept slice"
+
+
+def test_a_run_under_way_can_be_undone(host, a_panel, a_liver):
+    a_panel.ui.undoButton.click()
+    finish(host, a_panel)
+    a_panel.ui.volumeRadio.checked = True
+    a_panel.ui.runButton.click()
+    assert a_panel.ui.undoButton.enabled
+    assert a_panel.ui.undoButton.toolTip.startswith("Undo run over ")
+
+
 def test_the_slice_in_view_becomes_a_reference_with_a_picture(host, a_panel, a_liver):
     a_panel.ui.addSliceButton.click()
     finish(host, a_panel)
@@ -166,6 +200,29 @@ def test_a_removed_image_leaves_an_empty_panel(host, a_panel, an_image, scene):
     finish(host, a_panel)
     assert a_panel.ui.volumeSelector.currentNode() is None
     assert a_panel.ui.whatHint.text != ""
+
+
+def test_what_was_of_a_removed_segment_leaves_the_panel(host, a_panel, an_image, mouse, a_logic):
+    a_panel.ui.positiveButton.click()
+    mouse.click("Red", volume_centre(an_image))
+    finish(host, a_panel)
+    a_logic.segmentationNode.GetSegmentation().RemoveSegment(a_logic.segmentId)
+    host.processEvents(0.2)
+    ui = a_panel.ui
+    assert ui.clickText.text.startswith("Click on the object")
+    assert (ui.acceptCheck.enabled, ui.undoButton.text) == (False, "Undo")
+    assert ui.resultText.text == "What the last act changed is shown here."
+    assert slicer.util.getNode("K-Prism clicks on the object").GetNumberOfControlPoints() == 0
+
+
+def test_the_click_after_a_removed_segment_is_answered_on_a_new_one(host, a_panel, a_liver, mouse, a_logic):
+    a_logic.segmentationNode.GetSegmentation().RemoveSegment(a_liver)
+    host.processEvents(0.2)
+    a_panel.ui.positiveButton.click()
+    mouse.click("Red", volume_centre(a_logic.volumeNode))
+    finish(host, a_panel)
+    assert a_panel.ui.segmentSelector.currentText == "Segment_1"
+    assert a_panel.ui.resultText.text.startswith("Click ")
 
 
 def test_a_click_with_the_tool_of_the_panel_is_counted_and_answered(host, a_panel, an_image, mouse):
