@@ -70,9 +70,7 @@ def export(
 ) -> None:
     """Write the averaged weights of a run with configuration, classes, preprocessing and model card."""
     torch.set_num_threads(threads)
-    if out.suffix.lower() != ".safetensors":
-        raise OutputFileError(f"{out} has an unknown ending.", "Name a file that ends in .safetensors.")
-    _check(run, data, mix)
+    _check(run, out, data, mix)
     described = read_card(card) if card else begun_card(run, out.stem)
     checkpoint = run_checkpoint(run, described)
     steps = checkpoint.card.training["steps"]
@@ -102,8 +100,10 @@ def _with_rules(checkpoint: Checkpoint, zoom: bool | None, recognition: bool) ->
     )
 
 
-def _check(run: Path, data: Path | None, mix: str | None) -> None:
-    """Refuse options that do not go together, before anything is computed."""
+def _check(run: Path, out: Path, data: Path | None, mix: str | None) -> None:
+    """Refuse a name that no command could open, and options that do not go together, before all else."""
+    if out.suffix.lower() != ".safetensors":
+        raise OutputFileError(f"{out} has an unknown ending.", "Name a file that ends in .safetensors.")
     if adds_classes(run) and (data or mix):
         raise InputFileError(
             "The run only added classes; all else of its model stays as it is.", "Leave out --data and --mix."

@@ -224,6 +224,13 @@ def test_the_command_does_not_mix_without_data_to_normalise_by(a_run, tmp_path):
         export(a_run, tmp_path / "m.safetensors", mix=str(a_run))
 
 
+@pytest.mark.parametrize("name", ["z.pt", "z.pth", "z"])
+def test_a_name_that_no_command_could_open_is_refused(a_run, tmp_path, name):
+    with pytest.raises(OutputFileError, match="ending"):
+        export(a_run, tmp_path / name)
+    assert not (tmp_path / name).exists()
+
+
 def test_the_command_mixes_and_normalises_anew(a_run, tmp_path):
     write_pack(tmp_path / "data", "discs")
     export(a_run, tmp_path / "m.safetensors", data=tmp_path / "data", batches=1, mix=str(a_run))
