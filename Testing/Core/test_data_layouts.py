@@ -267,18 +267,20 @@ def test_a_segmentation_without_an_image_is_named(tmp_path):
         open_data(tmp_path, SIZE, report=quiet)
 
 
-def test_a_segmentation_does_not_get_the_image_of_another_number(tmp_path):
+def write_one_without_its_image(folder: Path) -> None:
     for number in (1, 2, 10):
-        write_slicer_case(tmp_path, f"case{number}", number)
-    (tmp_path / "case10.nrrd").unlink()
+        write_slicer_case(folder, f"case{number}", number)
+    (folder / "case10.nrrd").unlink()
+
+
+def test_a_segmentation_does_not_get_the_image_of_another_number(tmp_path):
+    write_one_without_its_image(tmp_path)
     with pytest.raises(TrainingDataError, match=r"known to belong to case10\.seg\.nrrd"):
         open_data(tmp_path, SIZE, report=quiet)
 
 
 def test_a_segmentation_without_an_image_can_be_skipped(tmp_path):
-    for number in (1, 2, 10):
-        write_slicer_case(tmp_path, f"case{number}", number)
-    (tmp_path / "case10.nrrd").unlink()
+    write_one_without_its_image(tmp_path)
     said: list[str] = []
     (image_set,) = open_data(tmp_path, SIZE, skip_damaged=True, report=said.append)
     assert subjects(image_set) == {"case1", "case2"}
