@@ -140,7 +140,7 @@ def load_layers(path: Path) -> tuple[Array, VolumeGeometry, list[SegmentInfo]]:
             f"{path} is a DICOM file, from which segments are not read.",
             "Load it in 3D Slicer and save the segmentation as .seg.nrrd.",
         )
-    image = read_image(path)
+    image = read_image(path, checked=True)
     geometry = VolumeGeometry.from_image(image)
     array: Array = sitk.GetArrayFromImage(image)
     if image.GetDimension() == 4 and image.GetSize()[3] > 1:

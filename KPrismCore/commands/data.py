@@ -67,9 +67,7 @@ def _remarks(found: Found, sets: list[ImageSet], reader: Reader) -> Iterator[str
     yield from (f"{name}: of no known layout, left out." for name in found.unknown)
     yield from (f"Damaged: {error.cause}" for error in reader.damaged)
     yield from split_warnings(sets)
-    lone = no_validation(sets)
-    if lone:
-        yield lone
+    yield from no_validation(sets)
 
 
 def _row(image_set: ImageSet | None) -> tuple[str, ...]:

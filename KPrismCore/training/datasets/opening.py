@@ -119,8 +119,7 @@ def open_data(
     sets = [one for one in found if one is not None]
     if not any(one.samples for one in sets):
         raise TrainingDataError(f"{path} shows no image with a mask to learn from.", "Check the masks.")
-    lone = no_validation(sets)
-    for warning in [*split_warnings(sets), *([lone] if lone else [])]:
+    for warning in [*split_warnings(sets), *no_validation(sets)]:
         report(warning)
     return sets
 

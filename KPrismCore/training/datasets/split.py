@@ -35,16 +35,16 @@ def split_warnings(sets: Sequence[ImageSet]) -> list[str]:
     return [_sentence(names, pairs) for names, pairs in shared.items()]
 
 
-def no_validation(sets: Sequence[ImageSet]) -> str | None:
-    """Say that nothing is kept for validation, where no set has a second patient; None where one has."""
+def no_validation(sets: Sequence[ImageSet]) -> list[str]:
+    """Say in one sentence that nothing is kept for validation; nothing where any set has enough patients."""
     subjects = {image_set.name: {sample.subject for sample in image_set.samples} for image_set in sets}
     if any(split_by_subject(image_set)[1].samples for image_set in sets) or not subjects:
-        return None
+        return []
     name, known = next(iter(subjects.items()))
-    return (
+    return [
         f"Nothing is kept for validation: no set has enough patients ({name} has {len(known)}, such as "
         f"'{min(known, default='')}'). Patients are told apart by the names of folders or files."
-    )
+    ]
 
 
 def fingerprint(sample: Sample) -> str:
