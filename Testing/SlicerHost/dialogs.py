@@ -88,16 +88,17 @@ def clear():
     _history.clear()
 
 
-def install():
-    """Take over everything in Qt that opens a modal dialog. Repeatable."""
+def install(executed, static):
+    """Take over everything in Qt that opens a modal dialog. Repeatable.
+
+    executed: what exec() of each class does. static: (class, name, function) of the static functions.
+    """
     if _state["installed"]:
         return
     _state["installed"] = True
-    from SlicerHost import dialog_answers
-
-    for class_, function in dialog_answers.EXECUTED.items():
+    for class_, function in executed.items():
         _takeOver(class_, function)
-    for class_, name, function in dialog_answers.STATIC:
+    for class_, name, function in static:
         _takeOverStatic(class_, name, function)
 
 

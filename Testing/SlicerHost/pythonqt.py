@@ -62,9 +62,9 @@ def install():
 
 def _installModules():
     # These modules build on the patched classes.
-    from SlicerHost import ctk, dialogs, qt, uiloader
+    from SlicerHost import ctk, dialog_answers, dialogs, qt, uiloader
 
-    dialogs.install()
+    dialogs.install(dialog_answers.EXECUTED, dialog_answers.STATIC)
     uiloader.registerWidgets(*ctk.widgetClasses())
     sys.modules["qt"] = qt
     sys.modules["ctk"] = ctk

@@ -155,10 +155,10 @@ class HierarchyKeeper:
             segmentation = node.GetSegmentation()
             wanted = list(segmentation.GetSegmentIDs()) if segmentation is not None else []
             self._removeSegmentsBut(hierarchy, item, wanted)
+            present = segmentItems(hierarchy, item)
             for identifier in wanted:
-                self._keepSegment(
-                    hierarchy, item, identifier, segmentation.GetSegment(identifier).GetName() or ""
-                )
+                name = segmentation.GetSegment(identifier).GetName() or ""
+                self._keepSegment(hierarchy, item, present.get(identifier), identifier, name)
             self._order(hierarchy, item, wanted)
 
     def _removeSegmentsBut(self, hierarchy, item, wanted):
@@ -167,8 +167,7 @@ class HierarchyKeeper:
             if identifier and identifier not in wanted:
                 hierarchy.RemoveItem(child, False, True)
 
-    def _keepSegment(self, hierarchy, item, identifier, name):
-        child = segmentItem(hierarchy, item, identifier)
+    def _keepSegment(self, hierarchy, item, child, identifier, name):
         if child is None:
             child = hierarchy.CreateHierarchyItem(item, name, "")
             attribute = slicer.vtkMRMLSegmentationNode.GetSegmentIDAttributeName()
@@ -179,16 +178,21 @@ class HierarchyKeeper:
         hierarchy.ItemModified(child)
 
     def _order(self, hierarchy, item, wanted):
-        present = [segmentIdOf(hierarchy, child) for child in childrenOf(hierarchy, item)]
-        if [one for one in present if one] == wanted:
+        present = segmentItems(hierarchy, item)
+        if list(present) == wanted:
             return
         order = vtk.vtkIdList()
         for identifier in wanted:
-            order.InsertNextId(segmentItem(hierarchy, item, identifier))
+            order.InsertNextId(present[identifier])
         hierarchy.ReorderItemChildren(item, order)
+
+
+def segmentItems(hierarchy, item):
+    """Return the items below a segmentation's item by the id of their segment, in their order."""
+    pairs = ((segmentIdOf(hierarchy, child), child) for child in childrenOf(hierarchy, item))
+    return {identifier: child for identifier, child in pairs if identifier}
 
 
 def segmentItem(hierarchy, item, identifier):
     """Return the item of a segment below its segmentation's item, or None."""
-    children = childrenOf(hierarchy, item)
-    return next((child for child in children if segmentIdOf(hierarchy, child) == identifier), None)
+    return segmentItems(hierarchy, item).get(identifier)
