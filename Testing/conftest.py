@@ -14,8 +14,14 @@ ACCEPTED_SKIPS = ("needs ../shared", "needs a GPU", "needs 3D Slicer")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Fast tests first; a stable sort keeps the order within both groups."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+    """Fast tests first, and last those that slow others down; a stable sort keeps the order otherwise."""
+    items.sort(key=lambda item: (item.get_closest_marker("slow") is not None, *_views(item)))
+
+
+def _views(item: pytest.Item) -> tuple[bool, bool]:
+    """Whether a test needs more than three slice views, or any: they stay, and cost time at every reset."""
+    names = getattr(item, "fixturenames", ())
+    return "more_views" in names, "layout_manager" in names
 
 
 @pytest.hookimpl(wrapper=True)

@@ -220,12 +220,10 @@ def test_closing_the_scene_forgets_the_view(mouse, an_interaction, mark):
     assert an_interaction.sliceNode is None
 
 
-def test_a_view_that_is_added_later_takes_clicks(host, mouse, an_interaction, a_logic, layout_manager):
-    layout_manager.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutThreeOverThreeView)
-    host.processEvents(0.02)
-    (name, *_others) = [one for one in layout_manager.sliceViewNames() if one.endswith("+") or "Slice" in one]
+def test_a_view_that_is_added_later_takes_clicks(mouse, an_interaction, a_logic, more_views):
+    (name, *_others) = [one for one in more_views.sliceViewNames() if one.endswith("+") or "Slice" in one]
     mouse.clickPixel(name, (20, 20))
-    assert a_logic.asked[0][1][2] is layout_manager.sliceWidget(name).mrmlSliceNode()
+    assert a_logic.asked[0][1][2] is more_views.sliceWidget(name).mrmlSliceNode()
 
 
 def test_a_view_whose_node_is_removed_is_released(an_interaction, layout_manager, mouse, red, mark):

@@ -41,6 +41,7 @@ class Host:
     scene: Any
     applicationLogic: Any
     loadedModules: list = field(default_factory=list)
+    used: bool = False  # since it was made or reset
 
     def loadModule(self, path):
         """Load a scripted module; return its entry in slicer.modules, which makes its panel."""
@@ -85,6 +86,7 @@ class Host:
         self.app.resetForTest()
         self.app.sendPostedEvents(None, DEFERRED_DELETE)
         self.app.processEvents()
+        self.used = False
 
     def _closeScene(self):
         """Leave only the application's own singletons, those of the views among them."""

@@ -14,9 +14,19 @@ from SlicerHost.samples import newVolume
 @pytest.fixture
 def layout_manager(host):
     """slicer.app.layoutManager(), with the four-up layout and empty views."""
+    existed = host.app.layoutManager() is not None
     manager = installLayoutManager(host)
-    manager.resetForTest()
+    if not existed:  # otherwise the host's reset has done it
+        manager.resetForTest()
     return manager
+
+
+@pytest.fixture
+def more_views(host, layout_manager):
+    """The layout manager with Slicer's layout of six slice views; they stay, and later tests are slower."""
+    layout_manager.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutThreeOverThreeView)
+    host.processEvents(0.02)
+    return layout_manager
 
 
 @pytest.fixture
