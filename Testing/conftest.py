@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 
@@ -22,6 +23,12 @@ def _views(item: pytest.Item) -> tuple[bool, bool]:
     """Whether a test needs more than three slice views, or any: they stay, and cost time at every reset."""
     names = getattr(item, "fixturenames", ())
     return "more_views" in names, "layout_manager" in names
+
+
+def pytest_collection_finish() -> None:
+    """Spare the thousands of collected tests and all that was imported the search for garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)
