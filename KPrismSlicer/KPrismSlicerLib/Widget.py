@@ -147,6 +147,7 @@ class PanelWidget:
             Events.ActStarted: self._actStarted,
             Events.ActDone: self._actDone,
             Events.ActFailed: self._actFailed,
+            Events.Warned: self._warned,
             Events.RangeProgress: self._rangeProgress,
             Events.BusyChanged: self._busyChanged,
             Events.MessageShown: self._messageShown,
@@ -178,7 +179,7 @@ class PanelWidget:
         self.result.begin(event.label)
 
     def _actDone(self, event: Any) -> None:
-        self._errors.clear()
+        self._errors.settle()
         if event.result.plane is not None:
             self._disclosure.open("howFar", "result")
         if event.result.changed is None:
@@ -191,6 +192,10 @@ class PanelWidget:
         self.result.clear()
         self.howFar.finish()
         self.showError(event.error)
+
+    def _warned(self, event: Any) -> None:
+        # who clicked at once must see it too
+        self._errors.show(event.error, lasting=True)
 
     def _rangeProgress(self, event: Any) -> None:
         self.howFar.showProgress(event.done, event.total, event.secondsLeft)
