@@ -6,13 +6,14 @@ import time
 from contextlib import suppress
 from typing import Any
 
+import slicer
 from slicer.i18n import tr as _
 
 from KPrismCore.errors import GeometryError, InputFileError, KPrismError, PromptError
 from KPrismSlicerLib.Case import Case
 from KPrismSlicerLib.Events import CaseChanged, Warned
 from KPrismSlicerLib.OpenCase import OpenCase
-from KPrismSlicerLib.SceneState import removePrompts
+from KPrismSlicerLib.SceneState import removePrompts, removeStrayPrompts
 from KPrismSlicerLib.SceneWatch import SceneWatch
 
 # seconds without work after which surfaces follow the masks
@@ -29,6 +30,7 @@ class CaseLogic(OpenCase):
         self._surfacesDue: float | None = None
         # the current segment while another tool has removed it, as far as listeners know
         self._goneSegment: str | None = None
+        self.tidyScene()
         self._watch = SceneWatch(self._sceneCloses, self._nodeGoes)
 
     def poll(self) -> bool:
@@ -41,6 +43,10 @@ class CaseLogic(OpenCase):
             self._surfacesDue = None
             self._bridge.updateSurfaces()
         return busy
+
+    def tidyScene(self) -> None:
+        """Remove prompts from the scene whose segmentation is gone; those of others stay."""
+        removeStrayPrompts(slicer.mrmlScene)
 
     def cleanup(self) -> None:
         """End the worker, forget everything, and leave the scene unobserved."""

@@ -47,6 +47,8 @@ class PanelWidget:
             self.ui, logic, interaction, environment, slots, self.showError, self._errors.clear, _ask
         )
         self._guiTag: Any = None
+        # while the parts are made there is nothing on show
+        self.result: ResultPanel | None = None
         self._makeParts(slots)
         self._timer = qt.QTimer()
         self._timer.setInterval(_IDLE_MILLISECONDS)
@@ -59,6 +61,9 @@ class PanelWidget:
 
     def showError(self, error: Exception) -> None:
         """Show an error in the bar at the top: a KPrismError in its own words, any other as our defect."""
+        if self.result is not None:
+            # of two attempts only the later one's outcome is on show
+            self.result.clear()
         self._errors.show(error)
 
     def setParameterNode(self, parameters: Any) -> None:
@@ -189,7 +194,6 @@ class PanelWidget:
         slicer.util.showStatusMessage(self.ui.resultText.text, STATUS_MILLISECONDS)
 
     def _actFailed(self, event: Any) -> None:
-        self.result.clear()
         self.howFar.finish()
         self.showError(event.error)
 

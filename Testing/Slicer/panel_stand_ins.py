@@ -188,6 +188,20 @@ def choose_class(host: Any, panel: Any, text: str) -> None:
     finish(host, panel)
 
 
+def clipped(widget):
+    """Shown labels and buttons whose text does not fit on them."""
+    found = []
+    for each in widget.findChildren(qt.QWidget):
+        if not each.visible or not (each.inherits("QLabel") or each.inherits("QAbstractButton")):
+            continue
+        if each.inherits("QLabel") and each.wordWrap:
+            if each.heightForWidth(each.width) > each.height:
+                found.append(each.objectName)
+        elif each.objectName and each.minimumSizeHint.width() > each.width:
+            found.append(each.objectName)
+    return found
+
+
 def contrast(one: Any, other: Any) -> float:
     """Contrast of two colours, 1 to 21, as WCAG defines it."""
     darker, lighter = sorted(map(_luminance, (one, other)))
