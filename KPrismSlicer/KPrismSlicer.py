@@ -126,6 +126,7 @@ class KPrismSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self.panel is None:
             # cleaned up
             return
+        self.logic.tidyScene()
         self.initializeParameterNode()
         self.interaction.enter()
         self.panel.enter()

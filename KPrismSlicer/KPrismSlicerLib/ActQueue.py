@@ -25,12 +25,14 @@ class Act:
         label: what it is.
         steps: makes its generator, when its turn comes.
         owner: what it works on; acts of an owner can be dropped together.
+        quiet: the module's own, of which the user need not know.
         cancelled: set for a run over many slices to end it after the slice it is at.
     """
 
     label: str
     steps: Callable[[Act], Steps]
     owner: object = None
+    quiet: bool = False
     cancelled: bool = False
 
 

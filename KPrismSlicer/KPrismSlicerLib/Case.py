@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import slicer
 import vtk
+from slicer.i18n import tr as _
 
+from KPrismCore.errors import GeometryError
 from KPrismCore.slices import Plane, SlicePlane, number_of_slices
 from KPrismSlicerLib.ClickRegister import ClickRegister
 from KPrismSlicerLib.SegmentationPlace import SegmentationPlace
@@ -33,6 +35,8 @@ class Case:
         session: None until the network is loaded.
         saved: prompts from the scene by segment id, of segments that the session does not have yet.
         fresh: classes by id of segments that were made here, are empty, and not in the session yet.
+        unused: how many acts are to come on segments that were made for them, by id.
+        isUnused: whether the segmentation too was made for an act, and none has been done yet.
         clicks: names of the session's clicks.
     """
 
@@ -42,6 +46,8 @@ class Case:
     session: AnnotationSession | None = None
     saved: dict[str, Any] = field(default_factory=dict)
     fresh: dict[str, str | None] = field(default_factory=dict)
+    unused: dict[str, int] = field(default_factory=dict)
+    isUnused: bool = False
     clicks: ClickRegister = field(default_factory=ClickRegister)
     _planes: OrderedDict[bytes, Plane] = field(default_factory=OrderedDict)
 
@@ -108,7 +114,7 @@ class Case:
 
         The segmentation counts too, where it has moved and the image has not followed.
         """
-        if self._place != self._placeNow():
+        if self._imageHasMoved:
             return True
         former = self.segmentationPlace
         now = SegmentationPlace.of(self.segmentationNode, self.volumeNode)
@@ -116,6 +122,29 @@ class Case:
             # where it cannot be told nothing is written; it can be told again: read it anew
             return former is None and now is not None
         return now.hasMovedFrom(former, self.volume.geometry.size)
+
+    def lossByMove(self, waiting: bool) -> GeometryError | None:
+        """What is lost where the case is opened anew as it has moved; None where there is nothing to lose.
+
+        Args:
+            waiting: whether acts are under way.
+        """
+        owners = self.session.segments.values() if self.session is not None else ()
+        states, saved = [one.state for one in owners], tuple(self.saved.values())
+        history = self.session.history if self.session is not None else None
+        lost = waiting or any(one.slices for one in states) or any(one["slices"] for one in saved)
+        if history is not None:
+            lost = lost or history.undo_label is not None or history.redo_label is not None
+        if not self._imageHasMoved:
+            cause = _("'{name}' was moved: its clicks and accepted slices, and what undo knew, are gone.")
+            remedy = _("Its masks, class and examples stay. Go on from here.")
+            name = self.segmentationNode.GetName()
+        else:
+            lost = lost or bool(saved) or any(one.class_name or one.references for one in states)
+            cause = _("'{name}' was moved: what was said of it, and what undo knew, is gone.")
+            remedy = _("The masks stay. Choose class and examples again, and go on from here.")
+            name = self.volumeNode.GetName()
+        return GeometryError(cause.format(name=name), remedy) if lost else None
 
     @property
     def hasNewContent(self) -> bool:
@@ -133,6 +162,10 @@ class Case:
     def _contentTime(self) -> int:
         image = self.volumeNode.GetImageData()
         return image.GetMTime() if image is not None else 0
+
+    @property
+    def _imageHasMoved(self) -> bool:
+        return self._place != self._placeNow()
 
     def _placeNow(self) -> tuple[float, ...]:
         image = self.volumeNode.GetImageData()

@@ -52,6 +52,18 @@ class ClickLogic(SliceActs):
                 act.preview(shown)
         return tuple(shown.values())
 
+    def clicksOn(self, sliceNode: Any) -> tuple[PlacedClick, ...]:
+        """Those of `clicks` that are on the slice that a view shows, and not on one that crosses it.
+
+        Raises:
+            InputFileError: there is no image.
+            ClickOutsideError: the view does not cut it.
+        """
+        case = self._shownCase()
+        plane, clicks = case.planeOf(sliceNode, self.segmentId), self.clicks()
+        key = _keyOf(case, plane) if clicks else ""
+        return tuple(one for one in clicks if one.planeKey == key)
+
     def moveClick(self, identifier: str, ras: ArrayLike) -> None:
         """Move a click to the point of its slice nearest to RAS (3,)."""
         point = np.asarray(ras, dtype=np.float64)
@@ -161,11 +173,12 @@ class ClickLogic(SliceActs):
         case, segmentId, plane = found
         text = labelText(label)
 
-        def steps(_act: Act) -> Steps:
+        def steps() -> Steps:
             self._tell(ActStarted(text))
             yield from self._sliceSteps(case, segmentId, plane, compute)
 
-        self._queue.add(ClickAct(text, steps, case, segmentId=segmentId, preview=preview))
+        attempt = self._attempt(case, segmentId, steps())
+        self._queue.add(ClickAct(text, lambda _act: attempt, case, segmentId=segmentId, preview=preview))
         self._tell(PromptsChanged())
 
     def _addClickChange(

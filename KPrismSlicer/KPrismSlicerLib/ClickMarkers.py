@@ -14,6 +14,7 @@ import slicer
 from numpy.typing import ArrayLike
 from slicer.i18n import tr as _
 
+from KPrismCore.errors import KPrismError
 from KPrismSlicerLib.Events import PlacedClick
 from KPrismSlicerLib.SliceViews import SliceView
 
@@ -33,7 +34,8 @@ class ClickMarkers:
     """Keeps the two nodes in step with `logic.clicks()`.
 
     Args:
-        logic: gives the clicks of the current segment, and segmentationNode.
+        logic: gives the clicks of the current segment, those of the slice that a view shows, and
+            segmentationNode.
     """
 
     def __init__(self, logic: Any) -> None:
@@ -73,15 +75,20 @@ class ClickMarkers:
             self.sync()
 
     def clickAt(self, view: SliceView, pixel: tuple[float, float]) -> PlacedClick | None:
-        """Return the click whose marker is at a pixel of a view, the nearest of several, or None."""
-        clicks = self._logic.clicks()
-        if not clicks:
+        """Return the click whose marker is at a pixel of a view, the nearest of several, or None.
+
+        Of two at one place, the one that belongs to the slice shown is meant.
+        """
+        return self.ownClickAt(view, pixel) or _nearest(self._logic.clicks(), view, pixel)
+
+    def ownClickAt(self, view: SliceView, pixel: tuple[float, float]) -> PlacedClick | None:
+        """As `clickAt`, of the slice shown alone: markers of slices that cross it are drawn there too."""
+        try:
+            clicks = self._logic.clicksOn(view.node)
+        except KPrismError:
+            # the view does not cut the image, or it is gone
             return None
-        offsets = view.xyzOf([click.ras for click in clicks]) - view.xyzAt(pixel)
-        distances = np.hypot(offsets[:, 0], offsets[:, 1])
-        distances[np.abs(offsets[:, 2]) > SHOWN_DEPTH] = np.inf
-        nearest = int(np.argmin(distances))
-        return clicks[nearest] if distances[nearest] <= HIT_RADIUS else None
+        return _nearest(clicks, view, pixel)
 
     def _shown(self, click: PlacedClick) -> PlacedClick:
         if self._dragged is None or self._dragged[0] != click.identifier:
@@ -116,6 +123,19 @@ class ClickMarkers:
 
 
 Point = tuple[str, tuple[float, ...], bool]
+
+
+def _nearest(
+    clicks: Sequence[PlacedClick], view: SliceView, pixel: tuple[float, float]
+) -> PlacedClick | None:
+    """The click whose marker is nearest to a pixel of a view; None where none is hit."""
+    if not clicks:
+        return None
+    offsets = view.xyzOf([click.ras for click in clicks]) - view.xyzAt(pixel)
+    distances = np.hypot(offsets[:, 0], offsets[:, 1])
+    distances[np.abs(offsets[:, 2]) > SHOWN_DEPTH] = np.inf
+    nearest = int(np.argmin(distances))
+    return clicks[nearest] if distances[nearest] <= HIT_RADIUS else None
 
 
 def _nodes(positive: bool) -> list[Any]:

@@ -29,8 +29,14 @@ class ErrorBar:
         ui.errorCloseButton.connect("clicked()", self.clear)
         self.clear()
 
-    def show(self, error: Exception) -> None:
-        """Show an error; a KPrismError in its own words, any other as a defect of the module."""
+    def show(self, error: Exception, lasting: bool = False) -> None:
+        """Show an error; a KPrismError in its own words, any other as a defect of the module.
+
+        Args:
+            error: what to show.
+            lasting: stays beside the outcome of one act, which did not bring it about.
+        """
+        self._lasting = lasting
         cause, remedy = _words(error)
         self._ui.errorCause.text = cause
         self._ui.errorRemedy.text = remedy
@@ -44,8 +50,16 @@ class ErrorBar:
         # what the status line says of the act before must not stay beside it
         slicer.util.showStatusMessage(cause, STATUS_MILLISECONDS)
 
+    def settle(self) -> None:
+        """An act was done: what is shown of an earlier one goes."""
+        if self._lasting:
+            self._lasting = False
+        else:
+            self.clear()
+
     def clear(self) -> None:
         """Take the message away."""
+        self._lasting = False
         self._ui.errorBar.visible = False
 
     def copy(self) -> None:

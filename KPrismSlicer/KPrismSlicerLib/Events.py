@@ -128,6 +128,13 @@ class ActFailed(Event):
 
 
 @dataclass(frozen=True)
+class Warned(Event):
+    """Something was lost that no act had a part in, such as clicks on a segmentation that was moved."""
+
+    error: KPrismError
+
+
+@dataclass(frozen=True)
 class RangeProgress(Event):
     """A run over many slices went on. It is over when done equals total, or at its ActDone.
 

@@ -15,7 +15,7 @@ class Gesture:
 
     Args:
         view: that the mouse is in.
-        markers: of the clicks; one that the mouse is on is dragged.
+        markers: of the clicks; one of the slice shown that the mouse is on is dragged.
         positive: polarity of a new click or stroke.
     """
 
@@ -26,7 +26,7 @@ class Gesture:
         self._slice = view.sliceToRas()
         self._path = MousePath()
         self._line: StrokeLine | None = None
-        found = markers.clickAt(view, view.pixel)
+        found = markers.ownClickAt(view, view.pixel)
         self._marker = found.identifier if found is not None else None
         self._add()
 

@@ -40,7 +40,7 @@ class AnnotationLogic(ClickLogic):
             InputFileError: there is no image.
             ClickOutsideError: the view does not cut it.
         """
-        return self._requireCase().planeOf(sliceNode, self.segmentId)
+        return self._shownCase().planeOf(sliceNode, self.segmentId)
 
     def sliceCount(self, sliceNode: Any) -> int:
         """Number of slices parallel to the one that a view shows; 0 where it shows none of the image."""
@@ -174,11 +174,20 @@ class AnnotationLogic(ClickLogic):
 
     def _stack(self, sliceNode: Any) -> Any:
         try:
-            return self._requireCase().stackOf(sliceNode, self.segmentId)
+            return self._shownCase().stackOf(sliceNode, self.segmentId)
         except KPrismError:
             return None
 
     def _addHistoryAct(self, label: str, undone: bool) -> None:
+        if self._case is None:
+            return
+        try:
+            lost = self._beginAgain() if self._case.hasMoved else None
+        except KPrismError as error:
+            lost = error
+        if lost is not None:
+            # nothing is left to undo: that is what came of it
+            self._fail(lost)
+            return
         case = self._case
-        if case is not None:
-            self._queue.add(Act(label, lambda _act: self._historySteps(case, undone), case))
+        self._queue.add(Act(label, lambda _act: self._historySteps(case, undone), case))

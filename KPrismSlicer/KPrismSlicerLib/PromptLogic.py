@@ -225,13 +225,14 @@ class PromptLogic(CaseLogic):
             return
         case = self._case
 
-        def steps(_act: Act) -> Steps:
+        def steps() -> Steps:
             yield from self._ready(case, segmentId)
             self._tell(ActStarted(labelText(label)))
             yield from change(case, segmentId)
             yield from self._finish(case, ActResult(labelText(label), segmentId))
 
-        self._queue.add(Act(labelText(label), steps, case))
+        attempt = self._attempt(case, segmentId, steps())
+        self._queue.add(Act(labelText(label), lambda _act: attempt, case))
 
     def _finish(self, case: Case, result: ActResult) -> Steps:
         """The last steps of an act: everybody is told, and the prompts are kept in the scene."""

@@ -91,7 +91,7 @@ def _ofSegmentation(segmentationNode: Any, volumeNode: Any) -> list[ReferenceSou
     found = [
         ReferenceSource(volumeNode, segmentationNode, one, segmentation.GetSegment(one).GetName())
         for one in segmentIds(segmentation)
-        if _isMarked(segmentation, one)
+        if isMarked(segmentation, one)
     ]
     if not found:
         raise _empty(segmentationNode.GetName())
@@ -180,7 +180,7 @@ def _isImage(node: Any) -> bool:
     return bool(node.IsA("vtkMRMLScalarVolumeNode")) and not node.IsA("vtkMRMLLabelMapVolumeNode")
 
 
-def _isMarked(segmentation: Any, segmentId: str) -> bool:
+def isMarked(segmentation: Any, segmentId: str) -> bool:
     """Whether a segment has voxels or a surface."""
     segment = segmentation.GetSegment(segmentId)
     name = segmentation.GetSourceRepresentationName()

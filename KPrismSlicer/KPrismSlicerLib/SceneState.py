@@ -21,6 +21,8 @@ from KPrismSlicerLib.SegmentationPlace import SegmentationPlace
 
 FORMAT = "kprism-prompts"
 VERSION = 1
+# of every text that `PromptsText` makes
+_BEGIN = f'{{"format": "{FORMAT}"'
 PROMPTS_ROLE = "KPrism.Prompts"
 VOLUME_ROLE = "KPrism.Volume"
 
@@ -135,18 +137,32 @@ def removePrompts(segmentationNode: Any) -> None:
     order itself; and a segmentation that may come back keeps its prompts.
     """
     scene = segmentationNode.GetScene()
-    if scene is None or scene.IsClosing() or scene.IsImporting() or scene.IsRestoring():
+    if _isChanging(scene) or (scene.GetUndoFlag() and segmentationNode.GetUndoEnabled()):
         return
-    if scene.GetUndoFlag() and segmentationNode.GetUndoEnabled():
+    _removeUnnamed(scene, _nodes(segmentationNode), segmentationNode)
+
+
+def removeStrayPrompts(scene: Any) -> None:
+    """Let those prompts go whose segmentation went while nobody watched the scene."""
+    if _isChanging(scene) or scene.GetUndoFlag():
         return
+    texts = slicer.util.getNodesByClass("vtkMRMLTextNode", scene)
+    _removeUnnamed(scene, [one for one in texts if (one.GetText() or "").startswith(_BEGIN)])
+
+
+def _isChanging(scene: Any) -> bool:
+    """Whether a scene is closed, loaded or restored, or there is none."""
+    return scene is None or scene.IsClosing() or scene.IsImporting() or scene.IsRestoring()
+
+
+def _removeUnnamed(scene: Any, nodes: Iterable[Any], leaving: Any = None) -> None:
+    """Remove nodes with prompts, but for those that a segmentation names which stays."""
     # a copy of a segmentation names the same nodes
-    others = [
-        one
-        for one in slicer.util.getNodesByClass("vtkMRMLSegmentationNode", scene)
-        if one is not segmentationNode
+    staying = [
+        one for one in slicer.util.getNodesByClass("vtkMRMLSegmentationNode", scene) if one is not leaving
     ]
-    kept = {id(node) for one in others for node in _nodes(one)}
-    for node in _nodes(segmentationNode):
+    kept = {id(node) for one in staying for node in _nodes(one)}
+    for node in nodes:
         if id(node) not in kept:
             scene.RemoveNode(node)
 

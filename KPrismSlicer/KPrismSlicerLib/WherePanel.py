@@ -79,7 +79,7 @@ class WherePanel:
         """How many clicks the slice in view has."""
         logic = self._context.logic
         try:
-            here = clicksOn(logic.clicks(), logic.planeOf(self._views.sliceNode))
+            here = logic.clicksOn(self._views.sliceNode)
         except KPrismError as error:
             # the view shows nothing of the image
             return error.cause
@@ -123,17 +123,6 @@ def elided(button: Any, text: str) -> str:
     metrics = qt.QFontMetrics(button.font)
     # frame and margin of the styles grow with the font
     return metrics.elidedText(text, qt.Qt.ElideRight, button.width - metrics.height())
-
-
-def clicksOn(clicks: Any, plane: Any) -> list[Any]:
-    """The clicks (PlacedClick) that lie on a plane."""
-    if not clicks:
-        return []
-    # it loads torch, which is there where clicks are
-    from KPrismCore.session_state import plane_key
-
-    key = plane_key(plane)
-    return [one for one in clicks if one.planeKey == key]
 
 
 def shortcutTable(entries: Any) -> str:

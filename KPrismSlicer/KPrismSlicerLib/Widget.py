@@ -47,6 +47,8 @@ class PanelWidget:
             self.ui, logic, interaction, environment, slots, self.showError, self._errors.clear, _ask
         )
         self._guiTag: Any = None
+        # while the parts are made there is nothing on show
+        self.result: ResultPanel | None = None
         self._makeParts(slots)
         self._timer = qt.QTimer()
         self._timer.setInterval(_IDLE_MILLISECONDS)
@@ -59,6 +61,9 @@ class PanelWidget:
 
     def showError(self, error: Exception) -> None:
         """Show an error in the bar at the top: a KPrismError in its own words, any other as our defect."""
+        if self.result is not None:
+            # of two attempts only the later one's outcome is on show
+            self.result.clear()
         self._errors.show(error)
 
     def setParameterNode(self, parameters: Any) -> None:
@@ -147,6 +152,7 @@ class PanelWidget:
             Events.ActStarted: self._actStarted,
             Events.ActDone: self._actDone,
             Events.ActFailed: self._actFailed,
+            Events.Warned: self._warned,
             Events.RangeProgress: self._rangeProgress,
             Events.BusyChanged: self._busyChanged,
             Events.MessageShown: self._messageShown,
@@ -178,7 +184,7 @@ class PanelWidget:
         self.result.begin(event.label)
 
     def _actDone(self, event: Any) -> None:
-        self._errors.clear()
+        self._errors.settle()
         if event.result.plane is not None:
             self._disclosure.open("howFar", "result")
         if event.result.changed is None:
@@ -188,9 +194,12 @@ class PanelWidget:
         slicer.util.showStatusMessage(self.ui.resultText.text, STATUS_MILLISECONDS)
 
     def _actFailed(self, event: Any) -> None:
-        self.result.clear()
         self.howFar.finish()
         self.showError(event.error)
+
+    def _warned(self, event: Any) -> None:
+        # who clicked at once must see it too
+        self._errors.show(event.error, lasting=True)
 
     def _rangeProgress(self, event: Any) -> None:
         self.howFar.showProgress(event.done, event.total, event.secondsLeft)

@@ -23,6 +23,8 @@ from SlicerHost.samples import DIRECTIONS, MARK, newVolume, rasOf
 
 CLICK_ACTS = ("click", "stroke", "moveClick", "removeClick")
 OBLIQUE = "oblique"
+# the slice of a click that belongs to no view
+CROSSING = "crossing"
 PLANES = ("Red", "Green", "Yellow", OBLIQUE)
 # every kind of volume with every kind of plane
 TABLE = [(directions, plane) for directions in DIRECTIONS for plane in PLANES]
@@ -41,6 +43,9 @@ class ClickingLogic(RecordingLogic):
         """The recorded calls that are about clicks."""
         return self.acts(*CLICK_ACTS)
 
+    def clicksOn(self, _sliceNode: Any) -> tuple[Any, ...]:  # noqa: N802, N803
+        return tuple(one for one in self.shownClicks if one.planeKey != CROSSING)
+
     def place(self, *clicks: PlacedClick) -> None:
         """Let these be the clicks from now on."""
         self.shownClicks = clicks
@@ -48,10 +53,14 @@ class ClickingLogic(RecordingLogic):
 
 
 def placed(
-    ras: Any, positive: bool = True, identifier: str = "click-1", pending: bool = False
+    ras: Any,
+    positive: bool = True,
+    identifier: str = "click-1",
+    pending: bool = False,
+    planeKey: str = "slice",  # noqa: N803
 ) -> PlacedClick:
     """A click as the logic tells of it."""
-    return PlacedClick(identifier, tuple(float(value) for value in ras), positive, "slice", pending)
+    return PlacedClick(identifier, tuple(float(value) for value in ras), positive, planeKey, pending)
 
 
 def moved(pixel: tuple[int, int], x: int, y: int = 0) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from SlicerHost.boot import boot
 from KPrismCore.catalogue import load_catalogue
 from KPrismCore.errors import ClickOutsideError
 from KPrismCore.geometry import VolumeGeometry
+from KPrismCore.session_state import plane_key
 from KPrismCore.slices import SlicePlane
 
 # the module's files import qt, slicer and slicer.i18n, which the host makes
@@ -95,6 +96,10 @@ class RecordingLogic:
 
     def clicks(self) -> tuple[Any, ...]:
         return self.shownClicks
+
+    def clicksOn(self, sliceNode: Any) -> tuple[Any, ...]:  # noqa: N802, N803
+        key = plane_key(self.planeOf(sliceNode))
+        return tuple(one for one in self.shownClicks if one.planeKey == key)
 
     def references(self) -> tuple[Any, ...]:
         return tuple(self.shownReferences)
@@ -181,6 +186,20 @@ def choose_class(host: Any, panel: Any, text: str) -> None:
     picker.searchField.text = text
     picker.searchField.returnPressed.emit()
     finish(host, panel)
+
+
+def clipped(widget):
+    """Shown labels and buttons whose text does not fit on them."""
+    found = []
+    for each in widget.findChildren(qt.QWidget):
+        if not each.visible or not (each.inherits("QLabel") or each.inherits("QAbstractButton")):
+            continue
+        if each.inherits("QLabel") and each.wordWrap:
+            if each.heightForWidth(each.width) > each.height:
+                found.append(each.objectName)
+        elif each.objectName and each.minimumSizeHint.width() > each.width:
+            found.append(each.objectName)
+    return found
 
 
 def contrast(one: Any, other: Any) -> float:

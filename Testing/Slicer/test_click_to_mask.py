@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from interaction_fixtures import *  # noqa: F403
-from interaction_fixtures import PLANES, TABLE, show_voxel
+from interaction_fixtures import OBLIQUE, PLANES, TABLE, show_voxel
 from KPrismSlicerLib.Interaction import Interaction
 from KPrismSlicerLib.Logic import AnnotationLogic
 from logic_samples import Heard, scene_mask, wait
@@ -97,6 +97,20 @@ def test_a_click_segments_the_voxel_it_is_on_and_no_other_slice(
     node = layout_manager.sliceWidget(name).mrmlSliceNode()
     assert after[MARK[::-1]]
     assert slices_off(volume, node, after != before).max() <= 0.5 + 1e-6
+
+
+@pytest.mark.parametrize("other", ["Green", OBLIQUE])
+def test_the_same_place_can_be_clicked_in_two_views_that_cross(
+    layout_manager, mouse, an_interaction, a_logic, other
+):
+    ras = rasOf(show_case(a_logic, "flipped"), MARK)
+    for plane in ("Yellow", other):
+        name = show_voxel(layout_manager, mouse, plane, ras)
+        # the second time it is on its own marker
+        for _time in range(2):
+            mouse.click(name, ras)
+            wait(a_logic)
+    assert len({one.planeKey for one in a_logic.clicks()}) == len(a_logic.clicks()) == 2
 
 
 @pytest.mark.parametrize(("directions", "plane"), TABLE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from interaction_fixtures import *  # noqa: F403
-from interaction_fixtures import moved, placed
+from interaction_fixtures import CROSSING, moved, placed
 from SlicerHost.samples import MARK, rasOf
 
 # clicks
@@ -156,6 +156,41 @@ def test_a_marker_of_another_slice_is_not_in_the_way(mouse, an_interaction, a_lo
     mouse.show("Red", rasOf(a_volume, (MARK[0], MARK[1], MARK[2] + 1)))
     mouse.clickPixel("Red", mark)
     assert [name for name, _arguments in a_logic.asked] == ["click"]
+
+
+def test_on_the_marker_of_a_slice_that_crosses_a_new_click_is_made(
+    mouse, an_interaction, a_logic, a_volume, mark
+):
+    a_logic.place(placed(rasOf(a_volume, MARK), planeKey=CROSSING))
+    mouse.clickPixel("Red", mark)
+    assert [name for name, _arguments in a_logic.asked] == ["click"]
+
+
+def test_a_drag_from_the_marker_of_a_slice_that_crosses_is_a_stroke(
+    mouse, an_interaction, a_logic, a_volume, mark
+):
+    a_logic.place(placed(rasOf(a_volume, MARK), planeKey=CROSSING))
+    mouse.dragPixels("Red", [moved(mark, 2), moved(mark, 30)])
+    assert [name for name, _arguments in a_logic.asked] == ["stroke"]
+
+
+def test_delete_over_the_marker_of_a_slice_that_crosses_removes_its_click(
+    mouse, an_interaction, a_logic, a_volume, mark
+):
+    a_logic.place(placed(rasOf(a_volume, MARK), identifier="other", planeKey=CROSSING))
+    mouse.move("Red", mark)
+    mouse.key("Red", "Delete")
+    assert a_logic.asked == [("removeClick", ("other",))]
+
+
+def test_of_two_markers_at_one_place_delete_takes_that_of_the_slice_shown(
+    mouse, an_interaction, a_logic, a_volume, mark
+):
+    ras = rasOf(a_volume, MARK)
+    a_logic.place(placed(ras, identifier="other", planeKey=CROSSING), placed(ras, identifier="own"))
+    mouse.move("Red", mark)
+    mouse.key("Red", "Delete")
+    assert a_logic.asked == [("removeClick", ("own",))]
 
 
 def test_without_a_tool_a_marker_stays(mouse, an_interaction, a_logic, a_click, mark):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from KPrismSlicerLib.Events import Warned
 from logic_fixtures import *  # noqa: F403
 from logic_samples import add_view, ras_at, scene_mask, wait, wait_until
 from scene_samples import new_bending_transform, new_transform, vtk_matrix
@@ -156,3 +157,84 @@ def test_a_transform_without_numbers_does_not_keep_the_case_from_opening(logic, 
     case = logic._case
     assert logic.planeOf(view) is not None
     assert logic._case is case
+
+
+# what is told
+
+
+def warnings(heard):
+    return [event.error for event in heard.of(Warned)]
+
+
+def test_what_is_lost_as_a_segmentation_moved_is_told_once(moved, view, heard):
+    for _time in range(3):
+        moved.planeOf(view)
+    wait(moved)
+    (warning,) = warnings(heard)
+    assert f"'{moved.segmentationNode.GetName()}' was moved" in warning.cause
+    assert "accepted" in warning.cause
+
+
+def test_what_is_lost_as_image_and_segmentation_moved_is_told(logic, segment, view, heard):
+    logic.setClass("liver")
+    wait(logic)
+    transform = new_transform(shift(logic, 2))
+    for node in (logic.volumeNode, logic.segmentationNode):
+        node.SetAndObserveTransformNodeID(transform.GetID())
+    logic.planeOf(None)
+    (warning,) = warnings(heard)
+    assert "'image' was moved" in warning.cause
+    assert "class" in warning.remedy
+
+
+def test_nothing_is_told_of_a_move_where_nothing_is_lost(logic, segment, view, heard):
+    move_segmentation(logic)
+    logic.planeOf(view)
+    wait(logic)
+    assert warnings(heard) == []
+    assert heard.errors == []
+
+
+def test_a_click_that_is_dropped_as_its_image_moved_is_told(logic, segment, view, predictor, heard):
+    predictor.seconds = None
+    logic.click(ras_at(logic, (5, 9, 2)), True, view)
+    assert wait_until(lambda: logic.poll() and predictor.asked_now.is_set())
+    move_segmentation(logic)
+    logic.planeOf(None)
+    predictor.go.set()
+    wait(logic)
+    assert len(warnings(heard)) == 1
+
+
+@pytest.mark.parametrize("act", ["undo", "redo"])
+def test_undo_before_a_move_was_noticed_says_what_is_lost(moved, heard, act):
+    getattr(moved, act)()
+    wait(moved)
+    (error,) = heard.errors
+    assert "undo" in error.cause
+    assert not moved.canUndo
+    assert warnings(heard) == []
+
+
+def test_a_bent_transform_of_the_image_is_told_once(logic, segment, view, heard):
+    point = ras_at(logic, (5, 9, 2))
+    logic.volumeNode.SetAndObserveTransformNodeID(new_bending_transform().GetID())
+    logic.click(point, True, view)
+    wait(logic)
+    assert len(heard.errors) == 1
+
+
+def test_a_bent_transform_of_the_image_is_told_where_nobody_clicks(logic, segment, view, heard):
+    logic.volumeNode.SetAndObserveTransformNodeID(new_bending_transform().GetID())
+    for _time in range(2):
+        assert logic.sliceCount(view) == 0
+    assert len(heard.errors) == 1
+
+
+def test_a_first_click_beside_a_bent_transform_of_the_segmentation_is_refused_once(logic, view, heard):
+    node = logic.newSegmentation()
+    node.SetAndObserveTransformNodeID(new_bending_transform().GetID())
+    wait(logic)
+    logic.click(ras_at(logic, (5, 9, 2)), True, view)
+    wait(logic)
+    assert len(heard.errors) == 1

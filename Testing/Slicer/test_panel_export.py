@@ -64,6 +64,14 @@ def test_a_long_file_name_is_shown_by_its_ends_and_whole_in_the_tooltip(host, a_
     assert qt.QFontMetrics(shown.font).boundingRect(shown.text.split()[-1]).width() <= shown.width
 
 
+def test_what_was_written_is_not_on_show_beside_a_later_error(a_panel, an_export):
+    a_panel.ui.writeButton.click()
+    ui = a_panel.ui
+    ui.checkpointSelector.currentIndex = ui.checkpointSelector.findData("file")
+    ui.loadButton.click()
+    assert (ui.errorBar.visible, ui.exportText.visible) == (True, False)
+
+
 def test_export_takes_away_what_was_wrong_before(a_panel, an_export):
     a_panel.showError(ProtectedError("cause", "remedy"))
     a_panel.ui.writeButton.click()

@@ -7,7 +7,7 @@ import pytest
 import qt
 import slicer
 from KPrismSlicerLib.Widget import PanelWidget
-from panel_stand_ins import MARK, contrast
+from panel_stand_ins import MARK, clipped, contrast
 from SlicerHost import palette
 
 from KPrismCore.errors import ProtectedError
@@ -126,20 +126,6 @@ def test_no_two_fields_share_a_mnemonic(a_panel):
         if "&" in plain:
             letters.append(plain[plain.index("&") + 1].lower())
     assert sorted(letters) == sorted(set(letters))
-
-
-def clipped(widget):
-    """Shown labels and buttons whose text does not fit on them."""
-    found = []
-    for each in widget.findChildren(qt.QWidget):
-        if not each.visible or not (each.inherits("QLabel") or each.inherits("QAbstractButton")):
-            continue
-        if each.inherits("QLabel") and each.wordWrap:
-            if each.heightForWidth(each.width) > each.height:
-                found.append(each.objectName)
-        elif each.objectName and each.minimumSizeHint.width() > each.width:
-            found.append(each.objectName)
-    return found
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import panel_fixtures
 import pytest
 import qt
@@ -10,6 +11,7 @@ from KPrismSlicerLib.Interaction import Interaction
 from KPrismSlicerLib.Logic import AnnotationLogic
 from logic_samples import SlowPredictor, add_image, scene_mask
 from panel_stand_ins import choose_class, finish
+from scene_samples import new_transform
 from SlicerHost import dialogs
 
 an_environment, a_panel = panel_fixtures.an_environment, panel_fixtures.a_panel
@@ -264,3 +266,21 @@ def test_leaving_the_module_puts_the_tool_down(a_panel, an_image, an_interaction
     an_interaction.exit()
     a_panel.exit()
     assert not a_panel.ui.positiveButton.checked
+
+
+def test_what_a_moved_segmentation_costs_stays_on_show_beside_the_next_click(
+    host, a_panel, a_liver, mouse, a_logic
+):
+    finish(host, a_panel)
+    matrix = np.eye(4)
+    # by one voxel
+    matrix[:3, 3] = a_logic._case.volume.geometry.ijk_to_ras[:3, 2]
+    transform = new_transform(matrix)
+    a_logic.segmentationNode.SetAndObserveTransformNodeID(transform.GetID())
+    shown = []
+    for _time in range(2):
+        a_logic.predictSlice(None)
+        finish(host, a_panel)
+        shown.append(a_panel.ui.errorBar.visible)
+    assert "was moved" in a_panel.ui.errorCause.text
+    assert shown == [True, False]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import slicer
+from KPrismSlicerLib.Logic import AnnotationLogic
 from KPrismSlicerLib.SceneState import PROMPTS_ROLE
 from logic_fixtures import *  # noqa: F403
 from logic_samples import add_image, ras_at, wait
@@ -67,6 +68,32 @@ def test_the_prompts_stay_where_removing_the_segmentation_can_be_undone(worked_o
         scene.RemoveNode(worked_on.segmentationNode)
     finally:
         scene.SetUndoOff()
+    assert prompts_nodes() == [node]
+
+
+def saved_without(worked_on, path, node):
+    """Save the scene, and load it without a logic; the segmentation is deleted then if `node` says so."""
+    assert slicer.util.saveScene(path)
+    worked_on.cleanup()
+    slicer.mrmlScene.Clear(0)
+    slicer.util.loadScene(path)
+    if node is not None:
+        slicer.mrmlScene.RemoveNode(slicer.util.getFirstNodeByClassByName("vtkMRMLSegmentationNode", node))
+
+
+@pytest.mark.parametrize("deleted", [True, False])
+def test_prompts_go_whose_segmentation_was_deleted_before_the_module_was_opened(worked_on, tmp_path, deleted):
+    name = worked_on.segmentationNode.GetName()
+    saved_without(worked_on, str(tmp_path / "scene.mrb"), name if deleted else None)
+    assert len(prompts_nodes()) == 1
+    AnnotationLogic(modelLoader=lambda *_arguments: None).cleanup()
+    assert len(prompts_nodes()) == int(not deleted)
+
+
+def test_texts_of_others_stay(scene):
+    node = scene.AddNewNodeByClass("vtkMRMLTextNode")
+    node.SetText("notes on kprism-prompts")
+    AnnotationLogic(modelLoader=lambda *_arguments: None).cleanup()
     assert prompts_nodes() == [node]
 
 
