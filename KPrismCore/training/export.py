@@ -146,7 +146,7 @@ def write_export(path: Path, checkpoint: Checkpoint, limit_megabytes: float = LI
     Raises:
         OutputFileError: it is larger than allowed, or cannot be written.
     """
-    megabytes = sum(_bytes(weight) for weight in checkpoint.stored().values()) / 1e6
+    megabytes = stored_megabytes(checkpoint)
     if megabytes > limit_megabytes:
         raise OutputFileError(
             f"The checkpoint would have {megabytes:.1f} MB; {limit_megabytes:g} MB are allowed.",
@@ -156,8 +156,9 @@ def write_export(path: Path, checkpoint: Checkpoint, limit_megabytes: float = LI
     return megabytes
 
 
-def _bytes(weight: Tensor) -> int:
-    return weight.element_size() * weight.nelement()
+def stored_megabytes(checkpoint: Checkpoint) -> float:
+    """The size of a checkpoint's weights in its file, in megabytes (10^6 bytes)."""
+    return sum(weight.element_size() * weight.nelement() for weight in checkpoint.stored().values()) / 1e6
 
 
 def _facts(state: Mapping[str, Any], settings: TrainingSettings) -> dict[str, Any]:
