@@ -31,7 +31,9 @@ def test_a_missed_square_is_clicked_at_its_centre(rng: np.random.Generator) -> N
 
 
 @pytest.mark.parametrize("top", [10, 11, 12])
-def test_of_two_middle_pixels_the_even_one_of_the_image_is_clicked(top: int, rng: np.random.Generator) -> None:
+def test_of_two_middle_pixels_the_even_one_of_the_image_is_clicked(
+    top: int, rng: np.random.Generator
+) -> None:
     assert next_click(EMPTY, square(top, 20, 8), rng) == (round(top + 3.5), 24, True)
 
 
