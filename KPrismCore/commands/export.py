@@ -29,6 +29,14 @@ from KPrismCore.training.recalibrate import BATCHES
 from KPrismCore.training.warm_start import open_start
 from KPrismCore.zoom import Zoom
 
+Parts = Annotated[
+    bool | None,
+    typer.Option(
+        help="Let clicks look at parts, and what a class gave be looked at again, by the rules of today, or not; "
+        "if not given as the model does that only got classes, else if the network was trained on parts."
+    ),
+]
+
 
 def export(
     run: Annotated[Path, typer.Argument(help="Folder of the training run.")],
@@ -55,14 +63,7 @@ def export(
     eight_bit: Annotated[
         bool, typer.Option(help="Keep the largest as 8-bit numbers, as --half the others: a quarter.")
     ] = False,
-    zoom: Annotated[
-        bool | None,
-        typer.Option(
-            help="Let clicks look at parts, and what a class gave be looked at again, by the rules of today, "
-            "or not; if not given as the model does that only got classes, else if the network was trained "
-            "on parts."
-        ),
-    ] = None,
+    zoom: Parts = None,
     recognition: Annotated[
         bool, typer.Option(help="Answer references with the class they show as well; not the paper's way.")
     ] = False,

@@ -37,7 +37,7 @@ from KPrismCore.training.progress import ProgressLines
 from KPrismCore.training.runlog import RunLog, Window, mean_scores
 from KPrismCore.training.schedule import with_length
 from KPrismCore.training.settings import TrainingSettings
-from KPrismCore.training.state import STATE_NAME, changed_settings, load_state, save_state
+from KPrismCore.training.state import STATE_NAME, changed_settings, load_state, save_state, tidy_up
 from KPrismCore.training.validation import QuickValidation
 from KPrismCore.training.warm_start import WarmStart, warm_start
 
@@ -260,6 +260,7 @@ class _Shown:
     """Where the first process writes: the screen, TensorBoard and the tables, closed by the stack."""
 
     def __init__(self, trainer: Trainer, stack: ExitStack) -> None:
+        tidy_up(trainer.folder)
         board = stack.enter_context(Board(trainer.folder, trainer.step))
         self.progress = stack.enter_context(ProgressLines(trainer.settings.steps, trainer.step))
         self.log = RunLog(trainer.folder, trainer.step, board, self.progress.line)

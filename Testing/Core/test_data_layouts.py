@@ -325,6 +325,9 @@ def test_a_segmentation_without_an_image_can_be_skipped(tmp_path):
         ("patient1", "patient1"), ("patient_01", "patient_01"), ("subject01", "subject01"),
         ("test3", "test3"), ("left_0001", "left_0001"), ("ct_001", "ct_001"), ("slice12", "slice12"),
         ("anna_slice_12", "anna"), ("anna_z3", "anna"), ("case01t2", "case01"), ("case01_frame07", "case01"),
+        ("kid_slice2_patch3", "kid"), ("x-tile4-slice5", "x"), ("anna_visit2", "anna"), ("12_left", "12"),
+        ("Image_01L", "Image_01"), ("RET002OD", "RET002"), ("p3_ED", "p3"), ("sub-01_ses-02_T1w", "sub-01"),
+        ("model", "model"), ("slice3_left", "slice3"),
     ],
 )  # fmt: skip
 def test_only_whole_words_tell_a_place_within_a_patient(stem, subject):
