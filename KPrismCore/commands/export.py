@@ -32,8 +32,8 @@ from KPrismCore.zoom import Zoom
 Parts = Annotated[
     bool | None,
     typer.Option(
-        help="Let clicks look at parts, and what a class gave be looked at again, by the rules of today, or not; "
-        "if not given as the model does that only got classes, else if the network was trained on parts."
+        help="Let clicks look at parts, and what a class gave be looked at again, by the rules of today, or "
+        "not; if not given as the model does that only got classes, else if the network was trained on parts."
     ),
 ]
 
