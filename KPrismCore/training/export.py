@@ -20,14 +20,14 @@ from KPrismCore.network.config import KPrismConfig
 from KPrismCore.network.kprism import KPrism
 from KPrismCore.preprocess import Preprocessing
 from KPrismCore.training.batches import BatchStream
-from KPrismCore.training.class_tables import class_file, run_catalogue
+from KPrismCore.training.class_tables import class_file, only_trained, run_catalogue
 from KPrismCore.training.configuration import from_plain
 from KPrismCore.training.data import TaskSampler, read_classes, recipe_parts
 from KPrismCore.training.packs import ImageSet
 from KPrismCore.training.recalibrate import BATCHES, recalibrate
 from KPrismCore.training.runlog import MEAN_GROUP
 from KPrismCore.training.settings import TrainingSettings
-from KPrismCore.training.state import STATE_NAME, load_state
+from KPrismCore.training.state import NAMED, STATE_NAME, load_state
 from KPrismCore.zoom import Zoom
 
 LIMIT_MEGABYTES = 16.0
@@ -84,13 +84,13 @@ def state_checkpoint(
         state: what the state file holds.
         card: what is known beforehand; the facts of the training are added.
         metrics: results to put on the card.
-        catalogue: the classes that were trained by name.
+        catalogue: the classes of the run; those that its data did not show cannot be asked for.
     """
     settings = from_plain(state["settings"])
     return Checkpoint(
         config=KPrismConfig.from_dict(state["network"]),
         weights=state["average"],
-        catalogue=catalogue,
+        catalogue=only_trained(catalogue, state.get(NAMED)),
         preprocessing=Preprocessing(),
         card=replace(card, training=_facts(state, settings), metrics=dict(metrics)),
         lowest_threshold=LOWEST_THRESHOLD,

@@ -15,6 +15,8 @@ from KPrismCore.atomic import UNFINISHED, atomic_path
 from KPrismCore.errors import CheckpointError
 
 STATE_NAME = "state.pt"
+# in a state: indices of the classes that were trained by name; absent or None for all of the class table
+NAMED = "named_classes"
 # 1 had the states of random generators, which are seeded by step now, and no facts of the processes
 FORMAT = 2
 READABLE = (1, FORMAT)
