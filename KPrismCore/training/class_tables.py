@@ -93,23 +93,17 @@ def run_classes(
 
 
 def data_classes(named: str, sets: Sequence[ImageSet]) -> Catalogue:
-    """The classes of the named table of Resources/Classes that the data show, and those found in other sets.
+    """The classes of the named table of Resources/Classes whose sets are there, or those found in other data.
 
     Raises:
         InputFileError: the class file is not there, or is none.
     """
-    if not named:
+    table = CLASSES / named if named else None
+    classes = read_classes(table) if table else {}
+    if table is None or not _concerns(classes, sets):
         return found_classes(sets)
-    classes, table = read_classes(CLASSES / named), load_catalogue(CLASSES / named)
-    shown = [entry for entry in table if _concerns({entry.index: classes[entry.index]}, sets)]
-    known = {_keys(name, "")[0] for entry in shown for name in entry.names}
-    further = [
-        entry
-        for entry in found_classes(_unconcerned(classes, sets))
-        if known.isdisjoint(_keys(name, "")[0] for name in entry.names)
-    ]
-    highest = max((entry.index for entry in shown), default=0)
-    return Catalogue((*shown, *(replace(entry, index=highest + entry.index) for entry in further)))
+    known = (entry for entry in load_catalogue(table) if _concerns({0: classes[entry.index]}, sets))
+    return Catalogue(tuple(known))
 
 
 def named_classes(sampler: TaskSampler, settings: TrainingSettings) -> list[int] | None:
