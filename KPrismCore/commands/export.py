@@ -47,7 +47,7 @@ def export(
         typer.Option(help="The training data; with it the normalisation statistics are taken anew."),
     ] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder of kept slices, if not the run's.")] = None,
-    batches: Annotated[int, typer.Option(help="Batches for these statistics.")] = BATCHES,
+    batches: Annotated[int, typer.Option(min=1, help="Batches for these statistics.")] = BATCHES,
     mix: Annotated[
         str | None, typer.Option(help="Model or run this one began with, to mix in; needs --data.")
     ] = None,
@@ -69,7 +69,7 @@ def export(
     ] = False,
     limit: Annotated[float, typer.Option(help="Largest size allowed, in MB.")] = LIMIT_MEGABYTES,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
-    threads: Annotated[int, typer.Option(help="Processor threads.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="Processor threads.")] = 1,
 ) -> None:
     """Write the averaged weights of a run with configuration, classes, preprocessing and model card."""
     torch.set_num_threads(threads)
