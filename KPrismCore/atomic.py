@@ -10,6 +10,9 @@ from pathlib import Path
 
 from KPrismCore.errors import OutputFileError
 
+# how the names of files begin that are being written, or were when a process was killed
+UNFINISHED = ".writing-"
+
 
 @contextmanager
 def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
@@ -26,7 +29,7 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(
-            prefix=".writing-", suffix="".join(path.suffixes[-2:]), dir=path.parent
+            prefix=UNFINISHED, suffix="".join(path.suffixes[-2:]), dir=path.parent
         )
         os.close(handle)
         temporary = Path(name)

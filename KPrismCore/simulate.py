@@ -56,7 +56,9 @@ def next_click(
     distance = _border_distance(region.pixels)
     inner = distance > distance.max() / 3
     rows, columns = np.nonzero(inner)
-    row, column = round(float(rows.mean())), round(float(columns.mean()))
+    # in the image, not in the box: halves are rounded to the even pixel
+    row = round(region.top + float(rows.mean())) - region.top
+    column = round(region.left + float(columns.mean())) - region.left
     if not region.pixels[row, column]:
         chosen = int(rng.integers(len(rows)))
         row, column = int(rows[chosen]), int(columns[chosen])

@@ -70,7 +70,7 @@ def evaluate(
         Path, typer.Option(help="Folder for the results; a broken run goes on from there.")
     ] = Path("evaluation"),
     limit: Annotated[
-        int | None, typer.Option(help="Cases per set (0: all); 20 if not given, 5 with --fast.")
+        int | None, typer.Option(min=0, help="Cases per set (0: all); 20 if not given, 5 with --fast.")
     ] = None,
     sets: Annotated[str, typer.Option(help="Only these sets: a,b,c.")] = "",
     fast: Fast = False,
@@ -81,7 +81,7 @@ def evaluate(
     skip_damaged: Annotated[bool, typer.Option(help="Leave damaged files out.")] = False,
     cache: Annotated[Path | None, typer.Option(help="Folder of kept slices, if not within --out.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    threads: Annotated[int, typer.Option(help="Processor threads; 0 finds out what is fastest.")] = 1,
+    threads: Annotated[int, typer.Option(min=0, help="Processor threads; 0 finds out what is fastest.")] = 1,
     workers: WorkerCount = 0,
     gpus_per_worker: GpuShare = 0.0,
     address: ClusterAddress = "",

@@ -20,13 +20,22 @@ from KPrismCore.training.export import (
     read_card,
     recalibrated,
     run_checkpoint,
+    stored_megabytes,
     write_export,
 )
 from KPrismCore.training.mixing import mixed
-from KPrismCore.training.new_classes import adds_classes, begun_card, with_rest_of_start
+from KPrismCore.training.new_classes import START_NAME, adds_classes, begun_card, with_rest_of_start
 from KPrismCore.training.recalibrate import BATCHES
 from KPrismCore.training.warm_start import open_start
 from KPrismCore.zoom import Zoom
+
+Parts = Annotated[
+    bool | None,
+    typer.Option(
+        help="Let clicks look at parts, and what a class gave be looked at again, by the rules of today, or "
+        "not; if not given as the model does that only got classes, else if the network was trained on parts."
+    ),
+]
 
 
 def export(
@@ -38,7 +47,7 @@ def export(
         typer.Option(help="The training data; with it the normalisation statistics are taken anew."),
     ] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder of kept slices, if not the run's.")] = None,
-    batches: Annotated[int, typer.Option(help="Batches for these statistics.")] = BATCHES,
+    batches: Annotated[int, typer.Option(min=1, help="Batches for these statistics.")] = BATCHES,
     mix: Annotated[
         str | None, typer.Option(help="Model or run this one began with, to mix in; needs --data.")
     ] = None,
@@ -54,23 +63,18 @@ def export(
     eight_bit: Annotated[
         bool, typer.Option(help="Keep the largest as 8-bit numbers, as --half the others: a quarter.")
     ] = False,
-    zoom: Annotated[
-        bool | None,
-        typer.Option(
-            help="Let clicks look at parts, and what a class gave be looked at again, by the rules of today, "
-            "or not; if not given as the model does that only got classes, else if the network was trained "
-            "on parts."
-        ),
-    ] = None,
+    zoom: Parts = None,
     recognition: Annotated[
         bool, typer.Option(help="Answer references with the class they show as well; not the paper's way.")
     ] = False,
     limit: Annotated[float, typer.Option(help="Largest size allowed, in MB.")] = LIMIT_MEGABYTES,
-    threads: Annotated[int, typer.Option(help="Processor threads.")] = 1,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
+    threads: Annotated[int, typer.Option(min=1, help="Processor threads.")] = 1,
 ) -> None:
     """Write the averaged weights of a run with configuration, classes, preprocessing and model card."""
     torch.set_num_threads(threads)
-    _check(run, out, data, mix)
+    _check_target(run, out, overwrite)
+    _check_together(run, data, mix)
     described = read_card(card) if card else begun_card(run, out.stem)
     checkpoint = run_checkpoint(run, described)
     steps = checkpoint.card.training["steps"]
@@ -86,8 +90,9 @@ def export(
             checkpoint, open_data(data, size, skip_damaged=True, cache=cache or run / "slices"), run, batches
         )
     checkpoint = _with_rules(checkpoint, zoom, recognition)
-    smaller = halved(checkpoint) if half or eight_bit else checkpoint
-    megabytes = write_export(out, replace(smaller, eight_bit=eight_bit or checkpoint.eight_bit), limit)
+    if half or eight_bit:
+        checkpoint = _made_small(checkpoint, eight_bit)
+    megabytes = write_export(out, checkpoint, limit)
     print(f"{out}: {megabytes:.1f} MB, {steps} steps")
 
 
@@ -100,10 +105,27 @@ def _with_rules(checkpoint: Checkpoint, zoom: bool | None, recognition: bool) ->
     )
 
 
-def _check(run: Path, out: Path, data: Path | None, mix: str | None) -> None:
-    """Refuse a name that no command could open, and options that do not go together, before all else."""
+def _made_small(checkpoint: Checkpoint, eight_bit: bool) -> Checkpoint:
+    """Return the checkpoint with smaller weights, and say so where they were that small already."""
+    smaller = replace(halved(checkpoint), eight_bit=eight_bit or checkpoint.eight_bit)
+    if stored_megabytes(smaller) == stored_megabytes(checkpoint):
+        # as of a model that got classes: it keeps its weights as it did
+        print("The weights are kept that small already: --half and --eight-bit change nothing.")
+    return smaller
+
+
+def _check_target(run: Path, out: Path, overwrite: bool) -> None:
+    """Refuse, before all else, a name that no command could open, and one that is taken."""
     if out.suffix.lower() != ".safetensors":
         raise OutputFileError(f"{out} has an unknown ending.", "Name a file that ends in .safetensors.")
+    if out.resolve() == (run / START_NAME).resolve():
+        raise OutputFileError(f"{out} is the model that the run began with.", "Choose another name.")
+    if out.exists() and not overwrite:
+        raise OutputFileError(f"{out} exists.", "Choose another name, or add --overwrite.")
+
+
+def _check_together(run: Path, data: Path | None, mix: str | None) -> None:
+    """Refuse options that do not go together."""
     if adds_classes(run) and (data or mix):
         raise InputFileError(
             "The run only added classes; all else of its model stays as it is.", "Leave out --data and --mix."

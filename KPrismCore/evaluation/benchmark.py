@@ -28,7 +28,7 @@ from KPrismCore.evaluation.surface import Spacing
 from KPrismCore.predictor import Predictor
 from KPrismCore.prompts import Click
 
-VERSION = 3
+VERSION = 4
 Done = Mapping[tuple[str, str], Record]
 
 

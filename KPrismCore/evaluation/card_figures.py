@@ -37,6 +37,7 @@ def with_figures(checkpoint: Checkpoint, source: Path) -> Checkpoint:
         metrics, lines = _of_earlier(source)
     else:
         metrics, lines = _of_report(source)
+        _check_weights(checkpoint, metrics)
         if checkpoint.card.saw_all_subjects and str(metrics.get("subjects", "")).startswith(HELD_OUT):
             raise InputFileError(
                 "It was trained on the validation subjects too: figures on them tell nothing.",
@@ -51,6 +52,16 @@ def _of_earlier(path: Path) -> tuple[dict[str, Any], Mapping[str, Line]]:
     if not earlier.card.metrics:
         raise InputFileError(f"{path} has no figures on its card.", "Measure it first (`evaluate`).")
     return {**earlier.card.metrics, EARLIER: True}, earlier.confidence_lines
+
+
+def _check_weights(checkpoint: Checkpoint, metrics: Mapping[str, Any]) -> None:
+    """Refuse the report of another stage of a training; reports that tell no steps are believed."""
+    measured, trained = str(metrics.get("steps", "")), checkpoint.card.training.get("steps")
+    if measured.isdigit() and trained is not None and int(measured) != trained:
+        raise InputFileError(
+            f"The report is of a model of {measured} training steps, this one has {trained}.",
+            "Export it without --metrics, measure it (`evaluate`), and name that report.json.",
+        )
 
 
 def _of_report(path: Path) -> tuple[dict[str, Any], Mapping[str, Line]]:

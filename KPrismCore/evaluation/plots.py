@@ -18,6 +18,10 @@ DPI = 110
 # colours that colour-blind people tell apart (Okabe and Ito), and marks for prints in grey
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 _MARKS = "osD^vP*X"
+# how the names of kinds of prompts begin, and their place in both: the same in every plot of every report
+_PLACES = {
+    "Mode 1": 0, "Mode 2": 1, "Mode 3: 5": 3, "Mode 3,": 3, "Mode 3": 2, "Dice(1)": 2, "Dice(5)": 3,
+}  # fmt: skip
 
 
 def curves_plot(curves: Mapping[str, Sequence[Figure]], others: Collection[str] = ()) -> bytes:
@@ -31,7 +35,7 @@ def curves_plot(curves: Mapping[str, Sequence[Figure]], others: Collection[str] 
     numbers = {False: 0, True: 0}
     for name, figures in curves.items():
         other = name in others
-        colour, mark = (cycle[numbers[other] % len(cycle)] for cycle in (_COLOURS, _MARKS))
+        colour, mark = _style(name, numbers[other])
         numbers[other] += 1
         clicks = list(range(len(figures)))
         ax.plot(
@@ -92,7 +96,7 @@ def reliability_plot(
         masks: by mode, of the confidence of whole masks.
         cases: (confidence, Dice) of single masks, drawn as points.
     """
-    canvas = Canvas(figsize=(10.5, 5), layout="constrained")
+    canvas = Canvas(figsize=(10.5, 5.8), layout="constrained")
     FigureCanvasAgg(canvas)
     left, right = canvas.subplots(1, 2)
     if cases:
@@ -103,16 +107,14 @@ def reliability_plot(
         ax.plot([0, 1], [0, 1], color="black", linewidth=0.8, linestyle=":", label="perfect")
         for number, (name, line) in enumerate(lines.items()):
             filled = line.weight > 0
-            label = f"{name} (error {line.error:.3f})"
-            ax.plot(
-                line.said[filled], line.true[filled], color=_COLOURS[number % len(_COLOURS)],
-                marker=_MARKS[number % len(_MARKS)], markersize=5, label=label,
-            )  # fmt: skip
+            colour, mark = _style(name, number)
+            ax.plot(line.said[filled], line.true[filled], color=colour, marker=mark, markersize=5, label=name)
         ax.set(xlabel=said_name, ylabel=true_name, xlim=(0, 1), ylim=(0, 1), aspect="equal")
         ax.grid(alpha=0.3)
-        ax.legend(fontsize=8, loc="upper left")
     left.set_title("Pixels near the object", fontsize=10)
     right.set_title("Whole masks", fontsize=10)
+    # beside the points, of which none may be hidden; the errors stand in the report's table
+    canvas.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
     return _png(canvas)
 
 
@@ -132,10 +134,10 @@ def dots_plot(rows: Mapping[str, Mapping[str, Figure]], label: str, *, zero: boo
         means = [figure.mean for _, figure in places]
         below = [max(0.0, figure.mean - figure.low) for _, figure in places]
         above = [max(0.0, figure.high - figure.mean) for _, figure in places]
+        colour, mark = _style(name, number)
         ax.errorbar(
             means, [place + shift for place, _ in places], xerr=(below, above), linestyle="none",
-            marker=_MARKS[number % len(_MARKS)], markersize=4, linewidth=1,
-            color=_COLOURS[number % len(_COLOURS)], label=name,
+            marker=mark, markersize=4, linewidth=1, color=colour, label=name,
         )  # fmt: skip
     for place in range(0, len(rows), 2):
         ax.axhspan(place - 0.5, place + 0.5, color="#000000", alpha=0.05, linewidth=0)
@@ -150,6 +152,12 @@ def dots_plot(rows: Mapping[str, Mapping[str, Figure]], label: str, *, zero: boo
     if len(series) > 1:
         ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9)
     return _png(canvas)
+
+
+def _style(name: str, number: int) -> tuple[str, str]:
+    """Colour and mark of a series: those of its kind of prompt, else those of its number."""
+    place = next((found for start, found in _PLACES.items() if name.startswith(start)), number)
+    return _COLOURS[place % len(_COLOURS)], _MARKS[place % len(_MARKS)]
 
 
 def _canvas(width: float, height: float) -> tuple[Canvas, Any]:

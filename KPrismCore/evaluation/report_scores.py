@@ -85,8 +85,8 @@ def closely_section(results: Results) -> Section:
     text = (
         "HD95: 95th percentile of the distances between the outlines, both ways; ASD: their average; "
         f"surface Dice: share of the outlines within {TOLERANCE:g} of each other. In mm for the sets "
-        "whose files tell the spacing, in pixels for the others; the two are never averaged together. "
-        "An empty mask counts as the image's diagonal.",
+        "whose files tell the spacing, in pixels for the others; distances in the two are never averaged "
+        "together, surface Dice, a share, is. An empty mask counts as the image's diagonal.",
     )
     return Section("Outlines", text, [Grid(header, rows)] if rows else [])
 

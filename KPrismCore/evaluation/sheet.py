@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,8 @@ ROWS = (
     ("Mode 3: 5 clicks", "clicks", 5, "clicks", 4),
 )
 COLUMNS = ("best", "median", "worst")
+# inches; and the height of a caption in widths of a picture
+WIDTH, CAPTION = 10.0, 0.15
 MaskOf = Callable[[EvaluationSet, Case, str, int], NDArray[np.bool_] | None]
 
 
@@ -46,26 +49,48 @@ def draw_sheet(mask_of: MaskOf, sets: Mapping[str, EvaluationSet], records: Sequ
         records: of the network, and any others, which are passed over.
     """
     chosen = [(row, choose(records, *row[3:])) for row in ROWS]
-    rows = [(row, found) for row, found in chosen if found]
-    canvas = Canvas(figsize=(10, 3.3 * max(1, len(rows))), layout="constrained")
+    rows = [(row, [_Shown.of(sets, record) for record in found]) for row, found in chosen if found]
+    heights = [min(1.0, max(one.height for one in found)) + CAPTION for _, found in rows] or [1.0]
+    canvas = Canvas(figsize=(WIDTH, WIDTH / len(COLUMNS) * sum(heights)), layout="constrained")
     FigureCanvasAgg(canvas)
-    axes = canvas.subplots(max(1, len(rows)), len(COLUMNS), squeeze=False)
+    axes = canvas.subplots(len(heights), len(COLUMNS), squeeze=False, gridspec_kw={"height_ratios": heights})
     for ax in axes.flat:
         ax.axis("off")
     for line, ((title, prompt, clicks, field, place), found) in zip(axes, rows, strict=False):
-        for ax, column, record in zip(line, COLUMNS, found, strict=False):
-            case = Case(**{name: record[name] for name in Case.__dataclass_fields__})
-            image, truth = sets[case.set_name].pixels(case)
-            _draw(ax, image, truth, mask_of(sets[case.set_name], case, prompt, clicks))
-            score = f"{title}, {column}: Dice {record[field][place]:.2f}"
-            ax.set_title(f"{score}\n{case.set_name}: {case.label_name}", fontsize=8)
+        for ax, column, one in zip(line, COLUMNS, found, strict=False):
+            _draw(ax, one, mask_of(sets[one.case.set_name], one.case, prompt, clicks))
+            score = f"{title}, {column}: Dice {one.record[field][place]:.2f}"
+            ax.set_title(f"{score}\n{one.case.set_name}: {one.case.label_name}", fontsize=8)
     stream = io.BytesIO()
     canvas.savefig(stream, dpi=100, format="png")
     return stream.getvalue()
 
 
-def _draw(ax: Any, image: NDArray[Any], truth: NDArray[np.bool_], mask: NDArray[np.bool_] | None) -> None:
-    ax.imshow(image, cmap="gray", vmin=0, vmax=255)
-    for pixels, colour in ((truth, "lime"), (mask, "magenta")):
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """A case on the sheet; `stretch` is the height of a pixel in widths."""
+
+    record: Record
+    case: Case
+    image: NDArray[Any]
+    truth: NDArray[np.bool_]
+    stretch: float
+
+    @classmethod
+    def of(cls, sets: Mapping[str, EvaluationSet], record: Record) -> _Shown:
+        case = Case(**{name: record[name] for name in Case.__dataclass_fields__})
+        down, right = sets[case.set_name].aspect(case)
+        return cls(record, case, *sets[case.set_name].pixels(case), down / right)
+
+    @property
+    def height(self) -> float:
+        """Of the picture, in widths."""
+        return self.stretch * self.truth.shape[0] / self.truth.shape[1]
+
+
+def _draw(ax: Any, shown: _Shown, mask: NDArray[np.bool_] | None) -> None:
+    # pixels of unequal spacing would squeeze the anatomy
+    ax.imshow(shown.image, cmap="gray", vmin=0, vmax=255, aspect=shown.stretch)
+    for pixels, colour in ((shown.truth, "lime"), (mask, "magenta")):
         if pixels is not None and pixels.any() and not pixels.all():
             ax.contour(pixels.astype(float), [0.5], colors=[colour], linewidths=0.9)

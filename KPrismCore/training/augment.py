@@ -105,12 +105,12 @@ class Augmenter:
 
 
 def _of_place(to: Changes, size: int, strength: float) -> list[Transform]:
-    """What moves image and mask together."""
+    """What moves image and mask together; MONAI takes a range for each axis, and none as standing still."""
     return [
         RandAffined(
             _KEYS, prob=min(1.0, strength * to.affine), rotate_range=np.deg2rad(to.rotation),
-            translate_range=to.shift * size, scale_range=to.scale, shear_range=to.shear, mode=_MODES,
-            padding_mode="zeros", spatial_size=(size, size), cache_grid=True,
+            translate_range=(to.shift * size,) * 2, scale_range=(to.scale,) * 2, shear_range=(to.shear,) * 2,
+            mode=_MODES, padding_mode="zeros", spatial_size=(size, size), cache_grid=True,
         ),
         RandGridDistortiond(
             _KEYS, prob=min(1.0, strength * to.distortion), distort_limit=to.distortion_limit, mode=_MODES,

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 class Changes:
     """Probabilities and ranges of the random changes of an image, its mask and its references.
 
-    Shifts are fractions of the image's edge, rotations degrees, intensities fractions of the range [0, 1],
+    Shifts, along rows and columns alike, are fractions of the image's edge; `scale` is how much more of the
+    image is shown (less where negative), of each axis on its own; rotations are degrees, intensities
+    fractions of the range [0, 1],
     blur (standard deviation) pixels; noise has a deviation from 0 to the given one. Ranges are (least,
     greatest). In class mode, where left and right have a meaning, images are mirrored only with
     `class_flips`, and rotated by at most `class_rotation`.

@@ -7,7 +7,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -18,8 +18,9 @@ from KPrismCore.class_table import COLUMNS, ClassEntry
 from KPrismCore.modalities import OTHER, modality_group
 from KPrismCore.preprocess import DEFAULT_PREPROCESSING
 from KPrismCore.terminology import TISSUE, UNSPECIFIED, Code, Terminology
-from KPrismCore.training.data import Classes, read_classes
+from KPrismCore.training.data import Classes, TaskSampler, read_classes
 from KPrismCore.training.packs import ImageSet
+from KPrismCore.training.settings import ALL, MODES, TrainingSettings
 
 CLASSES = Path(__file__).resolve().parents[2] / "Resources" / "Classes"
 RUN_CLASSES = "classes.csv"
@@ -79,7 +80,11 @@ def run_classes(
     """
     path = class_file(named, run)
     classes = read_classes(path) if path else {}
-    if path == run / RUN_CLASSES or _concerns(classes, sets):
+    if path == run / RUN_CLASSES:
+        return classes
+    if _concerns(classes, sets):
+        if others := [image_set.name for image_set in _unconcerned(classes, sets)]:
+            report(f"Not trained by name, since {named} has no class of them: {', '.join(others)}.")
         return classes
     found = found_classes(sets)
     write_classes(run / RUN_CLASSES, found)
@@ -88,15 +93,45 @@ def run_classes(
 
 
 def data_classes(named: str, sets: Sequence[ImageSet]) -> Catalogue:
-    """The classes of the named table of Resources/Classes, or those found in data it has nothing to do with.
+    """The classes of the named table of Resources/Classes whose sets are there, or those found in other data.
 
     Raises:
         InputFileError: the class file is not there, or is none.
     """
     table = CLASSES / named if named else None
-    if table is not None and _concerns(read_classes(table), sets):
-        return load_catalogue(table)
-    return found_classes(sets)
+    classes = read_classes(table) if table else {}
+    if table is None or not _concerns(classes, sets):
+        return found_classes(sets)
+    known = (entry for entry in load_catalogue(table) if _concerns({0: classes[entry.index]}, sets))
+    return Catalogue(tuple(known))
+
+
+def named_classes(sampler: TaskSampler, settings: TrainingSettings) -> list[int] | None:
+    """Indices of the classes that a run trains by name; None where it is not for these data to say.
+
+    Args:
+        sampler: of the run's tasks.
+        settings: the recipe.
+    """
+    if not sampler.has_classes or settings.learned != ALL:
+        return None
+    tables = [settings.mode_probabilities]
+    if settings.clicks_first_steps > 0:
+        tables.append(settings.early_mode_probabilities)
+    asked = any(table[MODES.index(mode)] > 0 for table in tables for mode in ("class", "combined"))
+    return [index for index, _ in sampler.classes] if asked else []
+
+
+def joined_classes(one: Iterable[int] | None, other: Iterable[int] | None) -> list[int] | None:
+    """The classes of two trainings of one network; None where either does not tell its own."""
+    return None if one is None or other is None else sorted({*one, *other})
+
+
+def only_trained(catalogue: Catalogue, indices: Collection[int] | None) -> Catalogue:
+    """Return the catalogue in which only these classes can be asked for; None for all it has."""
+    if indices is None:
+        return catalogue
+    return Catalogue(tuple(replace(e, trained=e.trained and e.index in indices) for e in catalogue))
 
 
 def found_classes(sets: Sequence[ImageSet]) -> Catalogue:
@@ -155,6 +190,11 @@ def _concerns(classes: Classes, sets: Sequence[ImageSet]) -> bool:
     """Whether any of the classes has any of the sets among its sources."""
     names = {image_set.name for image_set in sets}
     return any(names & set(sources) for sources in classes.values())
+
+
+def _unconcerned(classes: Classes, sets: Sequence[ImageSet]) -> list[ImageSet]:
+    """The sets that are no source of any class."""
+    return [image_set for image_set in sets if not _concerns(classes, [image_set])]
 
 
 def _keys(name: str, codes: str) -> tuple[str, ...]:

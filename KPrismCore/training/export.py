@@ -20,14 +20,14 @@ from KPrismCore.network.config import KPrismConfig
 from KPrismCore.network.kprism import KPrism
 from KPrismCore.preprocess import Preprocessing
 from KPrismCore.training.batches import BatchStream
-from KPrismCore.training.class_tables import class_file, run_catalogue
+from KPrismCore.training.class_tables import class_file, only_trained, run_catalogue
 from KPrismCore.training.configuration import from_plain
 from KPrismCore.training.data import TaskSampler, read_classes, recipe_parts
 from KPrismCore.training.packs import ImageSet
 from KPrismCore.training.recalibrate import BATCHES, recalibrate
 from KPrismCore.training.runlog import MEAN_GROUP
 from KPrismCore.training.settings import TrainingSettings
-from KPrismCore.training.state import STATE_NAME, load_state
+from KPrismCore.training.state import NAMED, STATE_NAME, load_state
 from KPrismCore.zoom import Zoom
 
 LIMIT_MEGABYTES = 16.0
@@ -84,13 +84,13 @@ def state_checkpoint(
         state: what the state file holds.
         card: what is known beforehand; the facts of the training are added.
         metrics: results to put on the card.
-        catalogue: the classes that were trained by name.
+        catalogue: the classes of the run; those that its data did not show cannot be asked for.
     """
     settings = from_plain(state["settings"])
     return Checkpoint(
         config=KPrismConfig.from_dict(state["network"]),
         weights=state["average"],
-        catalogue=catalogue,
+        catalogue=only_trained(catalogue, state.get(NAMED)),
         preprocessing=Preprocessing(),
         card=replace(card, training=_facts(state, settings), metrics=dict(metrics)),
         lowest_threshold=LOWEST_THRESHOLD,
@@ -146,7 +146,7 @@ def write_export(path: Path, checkpoint: Checkpoint, limit_megabytes: float = LI
     Raises:
         OutputFileError: it is larger than allowed, or cannot be written.
     """
-    megabytes = sum(_bytes(weight) for weight in checkpoint.stored().values()) / 1e6
+    megabytes = stored_megabytes(checkpoint)
     if megabytes > limit_megabytes:
         raise OutputFileError(
             f"The checkpoint would have {megabytes:.1f} MB; {limit_megabytes:g} MB are allowed.",
@@ -156,8 +156,9 @@ def write_export(path: Path, checkpoint: Checkpoint, limit_megabytes: float = LI
     return megabytes
 
 
-def _bytes(weight: Tensor) -> int:
-    return weight.element_size() * weight.nelement()
+def stored_megabytes(checkpoint: Checkpoint) -> float:
+    """The size of a checkpoint's weights in its file, in megabytes (10^6 bytes)."""
+    return sum(weight.element_size() * weight.nelement() for weight in checkpoint.stored().values()) / 1e6
 
 
 def _facts(state: Mapping[str, Any], settings: TrainingSettings) -> dict[str, Any]:

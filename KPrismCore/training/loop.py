@@ -25,7 +25,7 @@ from KPrismCore.network.kprism import KPrism
 from KPrismCore.training.batches import BatchStream, Share
 from KPrismCore.training.board import Board
 from KPrismCore.training.checks import check_network, check_share
-from KPrismCore.training.class_tables import run_catalogue
+from KPrismCore.training.class_tables import joined_classes, named_classes, run_catalogue
 from KPrismCore.training.data import Batch, Classes, TaskSampler, recipe_parts
 from KPrismCore.training.export import state_checkpoint
 from KPrismCore.training.learner import Learner
@@ -37,7 +37,7 @@ from KPrismCore.training.progress import ProgressLines
 from KPrismCore.training.runlog import RunLog, Window, mean_scores
 from KPrismCore.training.schedule import with_length
 from KPrismCore.training.settings import TrainingSettings
-from KPrismCore.training.state import STATE_NAME, changed_settings, load_state, save_state
+from KPrismCore.training.state import NAMED, STATE_NAME, changed_settings, load_state, save_state, tidy_up
 from KPrismCore.training.validation import QuickValidation
 from KPrismCore.training.warm_start import WarmStart, warm_start
 
@@ -86,7 +86,9 @@ class Trainer:
         table = {**settings.network, "input_size": settings.input_size}
         model = KPrism(KPrismConfig.from_dict(table))
         check_network(settings, model.config, max(classes, default=0))
-        self.stream = BatchStream(TaskSampler(training, classes, settings), settings)
+        sampler = TaskSampler(training, classes, settings)
+        self._named = named_classes(sampler, settings)
+        self.stream = BatchStream(sampler, settings)
         size = check_share(settings, self.fabric.world_size)
         self.share = Share(self.stream, size, settings.accumulation, self.fabric.global_rank)
         self.learner = Learner(model, settings, self.fabric)
@@ -125,6 +127,8 @@ class Trainer:
         catalogue = run_catalogue(self.settings.classes, self.folder)
         report = warm_start(self.model, source, catalogue, bool(self.settings.trunk_weights))
         self.learner.average.model.load_state_dict(self.model.state_dict())
+        taken = [entry.index for entry in catalogue if entry.name in report.classes]
+        self._named = joined_classes(self._named, taken)
         self._saw_all |= source.card.saw_all_subjects
         return report
 
@@ -151,6 +155,7 @@ class Trainer:
         self.step, self.samples, self._seconds = state["step"], state["samples"], state["seconds"]
         self.best = state.get("best")
         self._saw_all |= state.get(ALL_SUBJECTS, False)
+        self._named = joined_classes(self._named, state.get(NAMED))
         return changed_settings(state.get("settings", {}), self.settings.to_plain())
 
     def save(self) -> None:
@@ -234,9 +239,8 @@ class Trainer:
             "model": self.model.state_dict(), "average": self.learner.average.model.state_dict(),
             "optimizer": self.learner.optimizer.state_dict(), "scaler": self.learner.scaler_state(),
             "step": self.step, "samples": self.samples, "seconds": self._seconds, "best": self.best,
-            ALL_SUBJECTS: self._saw_all,
-            "settings": self.settings.to_plain(), "network": self._network(),
-            **facts(self.fabric, self.settings),
+            ALL_SUBJECTS: self._saw_all, NAMED: self._named, "settings": self.settings.to_plain(),
+            "network": self._network(), **facts(self.fabric, self.settings),
         }  # fmt: skip
 
     def _network(self) -> dict[str, Any]:
@@ -250,9 +254,8 @@ class Trainer:
             return
         self.best = score
         results = {"quick_validation": {"step": self.step, **{k: round(v, 4) for k, v in means.items()}}}
-        card = ModelCard(name=self.settings.name)
         classes = run_catalogue(self.settings.classes, self.folder)
-        found = state_checkpoint(self._state(), card, results, classes)
+        found = state_checkpoint(self._state(), ModelCard(name=self.settings.name), results, classes)
         save_checkpoint(self.folder / BEST_NAME, with_rest_of_start(found, self.folder))
 
 
@@ -260,6 +263,7 @@ class _Shown:
     """Where the first process writes: the screen, TensorBoard and the tables, closed by the stack."""
 
     def __init__(self, trainer: Trainer, stack: ExitStack) -> None:
+        tidy_up(trainer.folder)
         board = stack.enter_context(Board(trainer.folder, trainer.step))
         self.progress = stack.enter_context(ProgressLines(trainer.settings.steps, trainer.step))
         self.log = RunLog(trainer.folder, trainer.step, board, self.progress.line)

@@ -11,10 +11,12 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import nn
 
-from KPrismCore.atomic import atomic_path
+from KPrismCore.atomic import UNFINISHED, atomic_path
 from KPrismCore.errors import CheckpointError
 
 STATE_NAME = "state.pt"
+# in a state: indices of the classes that were trained by name; absent or None for all of the class table
+NAMED = "named_classes"
 # 1 had the states of random generators, which are seeded by step now, and no facts of the processes
 FORMAT = 2
 READABLE = (1, FORMAT)
@@ -50,6 +52,12 @@ def save_state(path: Path, values: dict[str, Any]) -> None:
     """
     with atomic_path(path) as temporary:
         torch.save({"format": FORMAT, **values}, temporary)
+
+
+def tidy_up(folder: Path) -> None:
+    """Remove what a run in this folder that was killed while it wrote its state has left."""
+    for path in folder.glob(f"{UNFINISHED}*{Path(STATE_NAME).suffix}"):
+        path.unlink(missing_ok=True)
 
 
 def load_state(path: Path) -> dict[str, Any]:

@@ -109,6 +109,15 @@ def test_a_report_on_kept_out_subjects_is_a_figure_of_others(plain: Checkpoint, 
     assert with_figures(plain, report_of(tmp_path, HELD_OUT)).card.metrics["sets"] == 1
 
 
+def test_a_report_of_another_stage_of_the_training_is_no_figure_of_it(
+    plain: Checkpoint, tmp_path: Path
+) -> None:
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps({"summary": {"sets": 1, "steps": "900"}}))
+    with pytest.raises(InputFileError, match="900 training steps"):
+        with_figures(plain, path)
+
+
 def test_figures_and_confidence_come_from_the_model_it_began_with(
     last: Checkpoint, plain: Checkpoint, tmp_path: Path
 ) -> None:

@@ -138,6 +138,22 @@ def test_a_seg_belongs_to_the_series_that_it_names(tmp_path):
     assert _case(Tree.of(tmp_path / "case"), segmentation, headers).series.name == "b"
 
 
+def test_a_seg_beside_two_series_belongs_to_the_one_that_it_names(tmp_path):
+    write_series(tmp_path / "case")
+    with_series(write_series(tmp_path / "other"), "1.2.3.5")
+    for path in (tmp_path / "other").iterdir():
+        dataset = pydicom.dcmread(path)
+        dataset.PixelData = np.full_like(ARRAY[0], -1000).tobytes()
+        dataset.save_as(tmp_path / "case" / f"other{path.name}")
+    path = write_seg(tmp_path / "case" / "seg.dcm")
+    dataset = pydicom.dcmread(path)
+    dataset.ReferencedSeriesSequence = item(SeriesInstanceUID="1.2.3.4")
+    dataset.save_as(path)
+    (found,) = find_sets(tmp_path / "case").sets.values()
+    ((content,),) = (case.read() for case in found._files.cases)
+    assert set(np.unique(content.volume.array[content.layers[0].array == 1])) == {80}
+
+
 def with_series(folder: Path, uid: str) -> None:
     for path in folder.iterdir():
         dataset = pydicom.dcmread(path)

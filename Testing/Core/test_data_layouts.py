@@ -84,6 +84,30 @@ def test_every_channel_of_nnunet_is_an_image_of_the_same_patient(tmp_path):
     assert subjects(image_set) == {"case_000"}
 
 
+def test_the_eleventh_channel_of_nnunet_has_its_own_name(tmp_path):
+    folder = write_nnunet(tmp_path / "d", 1)
+    described = json.loads((folder / "dataset.json").read_text())
+    described["channel_names"] = {str(number): f"echo {number}" for number in range(11)}
+    (folder / "dataset.json").write_text(json.dumps(described))
+    write_volume(folder / "imagesTr" / "case_000_0010.nii.gz", a_volume(0)[0])
+    (found,) = find_sets(folder).sets.values()
+    assert [case.modality for case in found._files.cases] == ["echo 0", "echo 10"]
+
+
+def test_names_of_colours_in_nnunet_are_no_modality(tmp_path):
+    folder = write_nnunet(tmp_path / "d", 1)
+    described = json.loads((folder / "dataset.json").read_text())
+    described["channel_names"] = {"0": "R", "1": "G", "2": "B"}
+    (folder / "dataset.json").write_text(json.dumps(described))
+    assert opened(folder).modality == "CT"  # what its values look like
+
+
+def test_the_label_that_nnunet_ignores_is_told(tmp_path):
+    folder = write_nnunet(tmp_path / "d", 1, {"background": 0, "liver": 1, "ignore": 2})
+    (found,) = find_sets(folder).sets.values()
+    assert found.notes == ("what is marked 'ignore' counts as background",)
+
+
 def test_the_decathlon_keeps_channels_in_the_fourth_dimension(tmp_path):
     folder = write_nnunet(tmp_path / "Task01", 1)
     array, _ = a_volume(0)
@@ -170,6 +194,14 @@ def test_grey_edges_of_a_mask_are_no_labels(tmp_path):
     write_picture(tmp_path / "masks" / "a.png", np.asarray(soft))
     assert len(set(np.asarray(soft).ravel())) > 10
     assert opened(tmp_path).labels == {255: "label 255"}
+
+
+def test_the_opacity_of_a_grey_mask_is_no_colour(tmp_path):
+    image, mask = picture_pair(0)
+    write_picture(tmp_path / "images" / "a.png", image)
+    (tmp_path / "masks").mkdir()
+    Image.fromarray(mask).convert("LA").save(tmp_path / "masks" / "a.png")
+    assert len(opened(tmp_path).samples) == 1
 
 
 def test_a_picture_of_few_greys_is_a_labelmap(tmp_path):
@@ -293,6 +325,9 @@ def test_a_segmentation_without_an_image_can_be_skipped(tmp_path):
         ("patient1", "patient1"), ("patient_01", "patient_01"), ("subject01", "subject01"),
         ("test3", "test3"), ("left_0001", "left_0001"), ("ct_001", "ct_001"), ("slice12", "slice12"),
         ("anna_slice_12", "anna"), ("anna_z3", "anna"), ("case01t2", "case01"), ("case01_frame07", "case01"),
+        ("kid_slice2_patch3", "kid"), ("x-tile4-slice5", "x"), ("anna_visit2", "anna"), ("12_left", "12"),
+        ("Image_01L", "Image_01"), ("RET002OD", "RET002"), ("p3_ED", "p3"), ("sub-01_ses-02_T1w", "sub-01"),
+        ("model", "model"), ("slice3_left", "slice3"),
     ],
 )  # fmt: skip
 def test_only_whole_words_tell_a_place_within_a_patient(stem, subject):

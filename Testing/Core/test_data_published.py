@@ -109,6 +109,14 @@ def test_published_sets_beside_each_other_are_all_found(tmp_path, names):
     assert found.unknown == ()
 
 
+def test_a_copy_of_lits_with_all_masks_in_one_folder_is_found(tmp_path):
+    array, truth = a_volume()
+    for number in (0, 1):
+        write_volume(tmp_path / f"volume_pt{number + 1}" / f"volume-{number}.nii", array)
+        write_volume(tmp_path / "segmentations" / f"segmentation-{number}.nii", truth)
+    assert {sample.subject for sample in opened(tmp_path).samples} == {"0", "1"}
+
+
 def test_time_points_of_one_patient_are_one_patient(tmp_path):
     array, truth = a_volume()
     for patient, point in ((1, 100), (1, 101), (2, 100), (3, 100)):

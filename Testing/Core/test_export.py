@@ -231,6 +231,26 @@ def test_a_name_that_no_command_could_open_is_refused(a_run, tmp_path, name):
     assert not (tmp_path / name).exists()
 
 
+def test_an_existing_file_is_not_replaced(a_run, tmp_path):
+    out = tmp_path / "m.safetensors"
+    out.write_bytes(b"hours of work")
+    with pytest.raises(OutputFileError, match="--overwrite"):
+        export(a_run, out)
+    assert out.read_bytes() == b"hours of work"
+
+
+def test_an_existing_file_is_replaced_when_told_to(a_run, tmp_path):
+    out = tmp_path / "m.safetensors"
+    out.write_bytes(b"older")
+    export(a_run, out, overwrite=True)
+    assert read_checkpoint(out).card.name == "m"
+
+
+def test_half_precision_that_makes_a_file_smaller_needs_no_remark(a_run, tmp_path, capsys):
+    export(a_run, tmp_path / "half.safetensors", half=True)
+    assert "change nothing" not in capsys.readouterr().out
+
+
 def test_the_command_mixes_and_normalises_anew(a_run, tmp_path):
     write_pack(tmp_path / "data", "discs")
     export(a_run, tmp_path / "m.safetensors", data=tmp_path / "data", batches=1, mix=str(a_run))

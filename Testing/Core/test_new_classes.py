@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -18,7 +19,7 @@ from KPrismCore.catalogue import Catalogue, load_catalogue
 from KPrismCore.checkpoint import Checkpoint, ModelCard, read_checkpoint, save_checkpoint
 from KPrismCore.commands.export import export
 from KPrismCore.commands.train import train
-from KPrismCore.errors import InputFileError, TrainingDataError
+from KPrismCore.errors import InputFileError, OutputFileError, TrainingDataError
 from KPrismCore.evaluation.metrics import dice
 from KPrismCore.model import load_model
 from KPrismCore.network.config import KPrismConfig
@@ -113,6 +114,24 @@ def test_the_rules_of_the_model_stay(folder: Path, part: str) -> None:
 def test_the_model_gets_the_rules_of_today_for_parts_when_told_to(folder: Path, tmp_path: Path) -> None:
     export(folder / "run", tmp_path / "today.safetensors", zoom=True)
     assert read_checkpoint(tmp_path / "today.safetensors").zoom == Zoom()
+
+
+def test_options_for_a_smaller_file_that_change_nothing_are_told(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    export(folder / "run", tmp_path / "half.safetensors", half=True)
+    first = capsys.readouterr().out
+    # this model keeps its weights in half precision now
+    run = tmp_path / "run"
+    shutil.copytree(folder / "run", run)
+    shutil.copy(tmp_path / "half.safetensors", run / START_NAME)
+    export(run, tmp_path / "again.safetensors", half=True, eight_bit=True)
+    assert ("change nothing" in first, "change nothing" in capsys.readouterr().out) == (False, True)
+
+
+def test_the_model_that_got_classes_is_not_written_over(folder: Path) -> None:
+    with pytest.raises(OutputFileError, match="began with"):
+        export(folder / "run", folder / "run" / START_NAME, overwrite=True)
 
 
 def test_the_card_of_the_model_stays_but_for_its_name_and_says_what_was_added(folder: Path) -> None:

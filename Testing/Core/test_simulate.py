@@ -30,6 +30,13 @@ def test_a_missed_square_is_clicked_at_its_centre(rng: np.random.Generator) -> N
     assert next_click(EMPTY, square(10, 20, 9), rng) == (14, 24, True)
 
 
+@pytest.mark.parametrize("top", [10, 11, 12])
+def test_of_two_middle_pixels_the_even_one_of_the_image_is_clicked(
+    top: int, rng: np.random.Generator
+) -> None:
+    assert next_click(EMPTY, square(top, 20, 8), rng) == (round(top + 3.5), 24, True)
+
+
 def test_a_surplus_square_is_clicked_negatively(rng: np.random.Generator) -> None:
     assert next_click(square(10, 20, 9), EMPTY, rng) == (14, 24, False)
 

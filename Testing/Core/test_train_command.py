@@ -8,7 +8,9 @@ import pytest
 import torch
 from disc_runs import SETTINGS, TINY, trainer
 from made_up_packs import write_pack
+from typer.testing import CliRunner
 
+from KPrismCore.__main__ import application
 from KPrismCore.checkpoint import read_checkpoint
 from KPrismCore.commands.train import train
 from KPrismCore.errors import OutputFileError
@@ -54,3 +56,20 @@ def test_a_run_that_is_there_is_not_written_over(data, tmp_path):
     trainer(SETTINGS, tmp_path / "run").save()
     with pytest.raises(OutputFileError, match="holds a training run"):
         train(data, tmp_path / "run", PAPER, device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "value"),
+    [("train", "--steps", "0"), ("train", "--minutes", "-1"), ("train", "--threads", "0"),
+     ("export", "--batches", "0"), ("export", "--threads", "0"), ("evaluate", "--limit", "-1"),
+     ("evaluate", "--threads", "-1"), ("data", "--size", "0")],
+)  # fmt: skip
+def test_a_number_that_no_run_could_use_is_refused_before_anything_is_done(command, option, value, tmp_path):
+    places = {
+        "train": [str(tmp_path), str(tmp_path / "run")], "export": [str(tmp_path), str(tmp_path / "m")],
+        "evaluate": ["--data", str(tmp_path)], "data": [str(tmp_path)],
+    }  # fmt: skip
+    result = CliRunner().invoke(application(), [command, *places[command], option, value])
+    assert result.exit_code == 2
+    assert option in result.output
+    assert not (tmp_path / "run").exists()

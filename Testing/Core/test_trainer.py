@@ -167,6 +167,12 @@ def test_without_a_terminal_there_are_plain_lines() -> None:
     assert screen.getvalue() == "step 20  loss 1.5000  [of 40]  rate 1e-3\n"
 
 
+def test_what_a_kill_while_saving_left_is_removed(settings: TrainingSettings, tmp_path: Path) -> None:
+    (tmp_path / ".writing-abc.pt").write_bytes(b"half a state")
+    trainer(replace(settings, steps=1), tmp_path).run()
+    assert list(tmp_path.glob(".writing-*")) == []
+
+
 def test_a_broken_state_is_refused(settings: TrainingSettings, tmp_path: Path) -> None:
     run = trainer(settings, tmp_path)
     run.state_path.write_bytes(b"not a state")

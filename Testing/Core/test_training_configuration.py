@@ -47,6 +47,15 @@ def test_the_papers_recipe_has_the_papers_numbers():
     assert settings.pass_probabilities == (0.0, 0.0, 1.0)
 
 
+@pytest.mark.parametrize("name", ["classes", "batch_size", "mode_probabilities", "reference_probabilities",
+                                  "pass_probabilities", "final_rate_factor", "[network]"])  # fmt: skip
+def test_the_papers_recipe_says_where_paper_and_code_differ(name):
+    before = PAPER.read_text(encoding="utf-8").split(f"\n{name}", 1)[0]
+    said = before[before.rindex("\n\n") :] if name == "[network]" else before[-500:]
+    assert "paper" in said
+    assert "code" in said
+
+
 def test_the_small_network_is_trained_in_two_phases_of_one_network():
     first, second = (read_settings(CONFIGS / f"train-small{part}.toml") for part in ("-128", ""))
     assert (first.input_size, first.kept_size, second.input_size) == (128, 256, 256)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from PIL import Image
 from KPrismCore.errors import TrainingDataError
 from KPrismCore.training.augment import Augmenter, Style, draw_style, to_tensors
 from KPrismCore.training.batches import BatchStream
+from KPrismCore.training.changes import Changes
 from KPrismCore.training.data import TaskSampler, read_classes
 from KPrismCore.training.packs import ImageSet, Sample, letterbox, read_packs, split_by_subject
 from KPrismCore.training.settings import TrainingSettings
@@ -226,6 +228,41 @@ def test_augmentation_moves_image_and_mask_together(rng: np.random.Generator) ->
         bright = image[0] > 0.5 * image[0].max()
         overlaps.append(float((bright & (mask[0] > 0)).sum() / (bright | (mask[0] > 0)).sum()))
     assert np.median(overlaps) > 0.9
+
+
+STILL = Changes(
+    **dict.fromkeys(("flip", "rotation", "shift", "shear", "distortion", "gamma", "contrast"), 0.0),
+    **dict.fromkeys(("brightness", "blur", "noise", "inversion"), 0.0), scale=(0.0, 0.0), affine=1.0,
+)  # fmt: skip
+
+
+def boxes_of_moved_squares(changes: Changes) -> np.ndarray:
+    """Centre row, centre column, height and width (20, 20 before) of a square moved 60 times: (60, 4)."""
+    mask = np.zeros((64, 64), dtype=bool)
+    mask[22:42, 22:42] = True
+    augment, found = Augmenter(64, changes), []
+    for seed in range(60):
+        _, moved = augment(mask * np.uint8(200), mask, Style(), np.random.default_rng(seed))
+        places = np.argwhere(moved[0].numpy() > 0)
+        found.append([*places.mean(0), *(np.ptp(places, axis=0) + 1)])
+    return np.array(found)
+
+
+def test_a_shift_goes_along_rows_and_columns() -> None:
+    boxes = boxes_of_moved_squares(replace(STILL, shift=0.1))
+    assert (boxes[:, :2].std(0) > 2).all()
+    assert np.abs(boxes[:, :2] - 31.5).max() <= 6.9
+
+
+def test_a_scale_stays_between_its_least_and_its_greatest() -> None:
+    boxes = boxes_of_moved_squares(replace(STILL, scale=(0.0, 0.5)))
+    assert boxes[:, 2:].max() <= 20
+    assert (boxes[:, 2:].min(0) < 17).all()
+
+
+def test_a_shear_goes_along_rows_and_columns() -> None:
+    boxes = boxes_of_moved_squares(replace(STILL, shear=0.3))
+    assert (boxes[:, 2:].max(0) > 22).all()
 
 
 def test_classes_with_sides_are_not_mirrored(rng: np.random.Generator) -> None:

@@ -33,10 +33,11 @@ _SUFFIX = re.compile(r"|\.dcm|\.dicom|\.ima|\.\d+")
 
 @dataclass(frozen=True)
 class DicomCase(DataCase):
-    """A folder with one image series, and a SEG file made on it."""
+    """A folder with an image series, and a SEG file made on it; `uid` says which of several series it is."""
 
     series: Path
     segmentation: Path
+    uid: str = ""
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -46,7 +47,7 @@ class DicomCase(DataCase):
     def read(self) -> list[Content]:
         """Read both; errors as `DataCase.read`."""
         try:
-            volume = read_volume(self.series)
+            volume = read_volume(f"{self.series}#{self.uid}" if self.uid else self.series)
         except (GeometryError, ImageContentError) as error:
             # these name slices only, of which every patient has some of the same names
             raise type(error)(f"{self.series}: {error.cause}", error.remedy) from error
@@ -108,9 +109,10 @@ def _case(tree: Tree, segmentation: _Header, headers: list[_Header]) -> DicomCas
     series = place if place in inside else inside[0]
     # reports and tables name subjects, so the patient's identifier itself is not kept
     subject = hashlib.sha256(segmentation.patient.encode()).hexdigest()[:8] if segmentation.patient else ""
+    several = len({one.series for one in images if _folder(one.file) == series}) > 1
     return DicomCase(
         subject or place or tree.name, segmentation.file, tree.path(series) if series else tree.folder,
-        tree.path(segmentation.file),
+        tree.path(segmentation.file), segmentation.refers_to if named and several else "",
     )  # fmt: skip
 
 

@@ -135,7 +135,8 @@ def labelmap_array(path: Path, geometry: VolumeGeometry) -> NDArray[Any]:
 
 
 def picture_array(path: Path) -> NDArray[Any]:
-    """Read a picture (H, W) or (H, W, C); of a palette its numbers, of two-valued ones 0 and 1.
+    """Read a picture (H, W) or (H, W, C); of a palette its numbers, of two-valued ones 0 and 1, of grey with
+    opacity the grey.
 
     Raises:
         InputFileError: missing or damaged.
@@ -148,6 +149,8 @@ def picture_array(path: Path) -> NDArray[Any]:
         raise InputFileError(
             f"{path} is truncated, damaged or no picture.", "Copy it again from its source."
         ) from error
+    if array.ndim == 3 and array.shape[2] == 2:
+        array = array[..., 0]
     return array.astype(np.uint8) if array.dtype == np.bool_ else array
 
 

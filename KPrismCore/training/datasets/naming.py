@@ -10,8 +10,14 @@ IMAGE_ENDINGS = (*VOLUME_ENDINGS, *PICTURE_ENDINGS)
 # words that say that a number is a place or a time within one patient; not the end of another word, as the
 # last letter of patient1 or left2 would be
 _WITHIN = re.compile(
-    r"(?:[_\-. ]+|^|(?<=\d))(slice|frame|patch|tile|img|image|sl|fr|z|t)[_\-. ]?\d+$", re.IGNORECASE
+    r"(?:[_\-. ]+|^|(?<=\d))"
+    r"(?:slice|frame|patch|tile|img|image|sl|fr|z|t|visit|session|ses|timepoint|tp|phase)[_\-. ]?\d+$",
+    re.IGNORECASE,
 )
+# one side of a patient, or one phase of a heart
+_SIDE = re.compile(r"(?:[_\-. ]+|(?<=\d))(?:left|right|l|r|od|os)$|[_\-. ]+(?:ed|es)$", re.IGNORECASE)
+# the Brain Imaging Data Structure says whom a file shows
+_BIDS = re.compile(r"sub-[a-z0-9]+(?=[_.]|$)", re.IGNORECASE)
 # words that make a mask's name of its image's
 _MASK = re.compile(
     r"[_\-. ]*(segmentation|seg|labels?|labelmap|masks?|gt|groundtruth|annotations?)([_\-. ]?\d+)?$",
@@ -31,5 +37,16 @@ def image_of_mask(stem: str) -> str | None:
 
 
 def subject_of(stem: str) -> str:
-    """The subject of a file: its name without a slice, frame or patch number at the end."""
-    return _WITHIN.sub("", stem) or stem
+    """The subject of a file: its name without slice, frame, patch, visit and side at the end.
+
+    Too few subjects cost some images for validation; too many would put one patient on both sides of it.
+    """
+    known = _BIDS.match(stem)
+    if known is not None:
+        return known[0]
+    subject = stem
+    while shorter := _SIDE.sub("", _WITHIN.sub("", subject)):
+        if shorter == subject:
+            break
+        subject = shorter
+    return subject

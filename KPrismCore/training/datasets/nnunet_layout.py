@@ -14,6 +14,7 @@ from KPrismCore.training.datasets.sets import OpenFiles, OpenSet
 from KPrismCore.training.datasets.tree import Tree
 
 DESCRIPTION = "dataset.json"
+IGNORE = "ignore"
 _ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", ".png", ".tif", ".tiff", ".bmp")
 
 
@@ -44,9 +45,13 @@ class NnUNetLayout:
             raise TrainingDataError(
                 f"{tree.folder} has no image for any of its masks.", "Keep imagesTr and labelsTr together."
             )
-        modality = " and ".join(dict.fromkeys(channels))
-        notes = (f"{without} masks have no image",) if without else ()
-        files = FileSet(plain_name(tree.name), "nnU-Net or Decathlon", modality, tuple(cases), "", notes)
+        modality = " and ".join(dict.fromkeys(filter(None, map(_modality, channels))))
+        notes = [f"{without} masks have no image"] if without else []
+        if any(str(name).lower() == IGNORE for name in described["labels"]):
+            notes.append(f"what is marked '{IGNORE}' counts as background")
+        files = FileSet(
+            plain_name(tree.name), "nnU-Net or Decathlon", modality, tuple(cases), "", tuple(notes)
+        )
         return [OpenFiles(files)]
 
 
@@ -71,7 +76,7 @@ def described_labels(described: Mapping[str, Any]) -> tuple[Label, ...]:
         raise TrainingDataError(
             f"{DESCRIPTION} has no usable labels ({error}).", "Compare it with nnU-Net's documentation."
         ) from error
-    found = tuple(label for label in labels if set(label.values) - {0} and label.name.lower() != "ignore")
+    found = tuple(label for label in labels if set(label.values) - {0} and label.name.lower() != IGNORE)
     if not found:
         raise TrainingDataError(f"{DESCRIPTION} names no label but the background.", "Name the labels.")
     return found
@@ -93,7 +98,9 @@ def _channels(described: Mapping[str, Any]) -> list[str]:
     named = described.get("channel_names") or described.get("modality") or {"0": ""}
     if not isinstance(named, Mapping):
         return [str(named)]
-    return [plain_name(str(named[key])) for key in sorted(named, key=str)]
+    # 10 comes after 9
+    ordered = sorted(named, key=lambda key: (len(str(key)), str(key)))
+    return [plain_name(str(named[key])) for key in ordered]
 
 
 def _cases(
