@@ -4,6 +4,7 @@ The first start makes an environment in the folder .venv beside this file; KPris
 This file keeps to syntax that Python 2.7 can read, so that an old Python meets a message, not a SyntaxError.
 """
 
+import os
 import sys
 
 if sys.version_info < (3, 10):
@@ -14,6 +15,8 @@ if sys.version_info < (3, 10):
     sys.exit(2)
 
 if __name__ == "__main__":
+    # PYTHONSAFEPATH keeps this folder out.
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     try:
         from KPrismCore.launcher.main import main
 

@@ -8,6 +8,7 @@ import typer
 
 from KPrismCore.commands.console import reported
 
+PROGRAM = "python3 kprism.py"
 # command -> module of KPrismCore.commands that has a function of this name
 COMMANDS = {
     "demo": "demo",
@@ -39,4 +40,4 @@ def application() -> typer.Typer:
 
 
 if __name__ == "__main__":
-    application()()
+    application()(prog_name=PROGRAM)

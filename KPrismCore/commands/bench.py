@@ -23,8 +23,8 @@ def bench(
         str, typer.Option(help="The checkpoint to time beside the full network.")
     ] = DEFAULT_MODEL,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    threads: Annotated[int, typer.Option(help="Processor threads; 0 chooses by a measurement.")] = 0,
-    repeats: Annotated[int, typer.Option(help="Timed runs of each way.")] = 5,
+    threads: Annotated[int, typer.Option(min=0, help="Processor threads; 0 chooses by a measurement.")] = 0,
+    repeats: Annotated[int, typer.Option(min=1, help="Timed runs of each way.")] = 5,
     full: Annotated[
         bool, typer.Option(help="Time the full network (512 pixels, 40 M parameters) too.")
     ] = True,

@@ -29,7 +29,7 @@ def data(
     folder: Annotated[Path, typer.Argument(help="Folder of the data.")],
     sheet: Annotated[Path | None, typer.Option(help="Picture (PNG) to write, with outlines.")] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder to keep slices in, for training.")] = None,
-    size: Annotated[int, typer.Option(min=16, help="Edge of the squares that training takes.")] = SIZE,
+    size: Annotated[int, typer.Option(min=32, help="Edge of the squares that training takes.")] = SIZE,
 ) -> None:
     """Show what train and evaluate would find in a folder.
 

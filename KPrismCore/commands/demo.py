@@ -123,11 +123,7 @@ def run(folder: Path, model: Model, seed: int) -> Demo:
         OutputFileError: a file cannot be written.
     """
     volume, truth = sample()
-    table = Table(title=f"{volume.name} with {model.card.name} on {model.device}")
-    for column in ("Act", "Prompts", "Structure"):
-        table.add_column(column)
-    for column in ("Dice", "Confidence", "ms"):
-        table.add_column(column, justify="right")
+    table = empty_table(f"{volume.name} with {model.card.name} on {model.device}")
     shown = Demo(AnnotationSession(Predictor(model, say), volume), truth, np.random.default_rng(seed), table)
     by_class(shown)
     by_references(shown)
@@ -136,6 +132,16 @@ def run(folder: Path, model: Model, seed: int) -> Demo:
     whole_volume(shown)
     _write(folder, shown)
     return shown
+
+
+def empty_table(title: str) -> Table:
+    """Return a table without rows; in a narrow window its words give way, not its figures."""
+    table = Table(title=title, collapse_padding=True, pad_edge=False)
+    for column in ("Act", "Prompts", "Structure"):
+        table.add_column(column, overflow="fold")
+    for column, digits in (("Dice", 4), ("Confidence", 4), ("ms", 5)):
+        table.add_column(column, justify="right", overflow="fold", min_width=digits)
+    return table
 
 
 def sample() -> tuple[Volume, dict[str, BoolArray]]:

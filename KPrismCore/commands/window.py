@@ -9,12 +9,13 @@ import importlib.util
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from KPrismCore.errors import InputFileError
+from KPrismCore.errors import InputFileError, OutputFileError
 
 ROOT = Path(__file__).resolve().parents[2]
 NEEDED = ("slicer", "PySide6", "vtkmodules")
@@ -50,10 +51,27 @@ def run_window(module: str, *arguments: str) -> int:
     return subprocess.run(command, env=environment, check=False).returncode
 
 
+def require_writable(folder: Path) -> None:
+    """Make a folder for pictures.
+
+    Raises:
+        OutputFileError: it cannot be made or written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OutputFileError(
+            f"{folder} cannot be written to ({error.strerror or error}).", "Choose a folder you may write to."
+        ) from error
+
+
 def screenshots(
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = ROOT / "Resources" / "Screenshots",
 ) -> None:
     """Take the pictures of the README: every state of the panel, on the chest CT."""
+    require_writable(out)
     raise typer.Exit(run_window("screenshots", str(out)))
 
 

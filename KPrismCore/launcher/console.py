@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import sys
 import time
@@ -23,6 +24,13 @@ class LauncherError(Exception):
         self.cause = cause
         self.remedy = remedy
         self.code = code
+
+
+def print_any_text() -> None:
+    """Let standard output and error put a question mark for what a terminal's encoding cannot show."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def say(text: str = "") -> None:

@@ -12,12 +12,14 @@ import time
 from pathlib import Path
 
 from KPrismCore.launcher.console import LauncherError, format_bytes, format_seconds, say
+from KPrismCore.launcher.damage import damaged_packages, forget
 from KPrismCore.launcher.installer import (
     NotAvailableError,
     PipRun,
     Sources,
     describe_platform,
     require_space,
+    wheels_advice,
 )
 from KPrismCore.launcher.lock import FolderLock
 from KPrismCore.launcher.packages import BASE, LIGHT, RESEARCH, PackageSet, Wanted, single_requirements
@@ -66,30 +68,39 @@ class Environment:
             return frozenset()
         return frozenset(lines[1:])
 
-    def prepare(self, sources: Sources, recreate: bool = False, wanted: Wanted = LIGHT) -> None:
+    def prepare(
+        self, sources: Sources, recreate: bool = False, wanted: Wanted = LIGHT, thorough: bool = False
+    ) -> None:
         """Make the environment complete; return at once if it is.
+
+        Args:
+            sources: where to install from.
+            recreate: begin with nothing.
+            wanted: what has to be there.
+            thorough: do not believe that it is complete while packages lack files.
 
         Raises:
             LauncherError: says what stands in the way and what to do.
         """
-        if not recreate and self.is_complete(wanted):
+        if not recreate and self.is_complete(wanted) and not (thorough and damaged_packages(self.folder)):
             return
         require_modules()
         with FolderLock(self.root / ".venv.lock") as lock:
-            if not recreate and self.is_complete(wanted):
+            damaged = damaged_packages(self.folder) if thorough else []
+            if not recreate and self.is_complete(wanted) and not damaged:
                 return
             start = time.monotonic()
-            addition_only = not recreate and self.is_complete()
+            addition_only = not recreate and self.is_complete() and not damaged
             self._announce(sources, wanted, addition_only)
-            self._make_folder(recreate, wanted, addition_only)
-            remove_half_installed(self.folder)
+            self._make_folder(lock.descriptor, recreate, wanted, addition_only)
+            forget(damaged_packages(self.folder))
             pip = PipRun(self.python, self.folder / "install.log", lock.descriptor)
             missing = self._install(pip, sources, wanted)
             self._check_imports(wanted, missing)
             self._write_markers(wanted, missing)
             took = format_seconds(time.monotonic() - start)
             say(f"Installed in {took}; .venv holds {format_bytes(folder_bytes(self.folder))}.")
-        require_needed(wanted, missing)
+        require_needed(wanted, missing, sources)
 
     def python_version(self) -> str | None:
         """Return major.minor of the environment's Python, None if it does not run."""
@@ -123,23 +134,26 @@ class Environment:
         for packages in sets:
             say(packages.size)
 
-    def _make_folder(self, recreate: bool, wanted: Wanted, addition_only: bool) -> None:
-        if self.folder.exists() and (recreate or not self._usable(addition_only)):
+    def _make_folder(self, lock: int, recreate: bool, wanted: Wanted, addition_only: bool) -> None:
+        if self._is_there() and (recreate or not self._usable(addition_only)):
             say("  making .venv anew")
             self._remove_folder()
             addition_only = False
         needed = self.research.disk_bytes if wanted.research else 0
         if not addition_only:
             needed += self.base.disk_bytes - folder_bytes(self.folder)
-        require_space(self.root, needed)
-        if self.folder.exists():
+        require_space(self.folder if self.folder.exists() else self.root, needed)
+        if self._is_there():
             # An interrupted addition changes no package of the base, which stays complete.
             stale = [self.research_marker] if wanted.research else []
             for marker in stale if addition_only else [self.marker, *stale]:
                 marker.unlink(missing_ok=True)
             return
-        command = [sys.executable, "-m", "venv", str(self.folder)]
-        made = subprocess.run(command, capture_output=True, text=True)
+        # venv refuses a link, even to an empty folder
+        command = [sys.executable, "-m", "venv", str(self.folder.resolve())]
+        # It inherits the lock, as pip does: see PipRun.
+        inherited = () if sys.platform == "win32" else (lock,)
+        made = subprocess.run(command, capture_output=True, text=True, pass_fds=inherited)
         if made.returncode != 0:
             lines = (made.stdout + made.stderr).strip().splitlines() or ["no message"]
             raise LauncherError(
@@ -147,19 +161,33 @@ class Environment:
                 "Check that this folder can be written to and that your Python is a complete installation.",
             )
 
+    def _is_there(self) -> bool:
+        """Whether .venv is anything but an empty folder, such as a link may lead to on a larger disk."""
+        if self.folder.is_dir():
+            return any(self.folder.iterdir())
+        return os.path.lexists(self.folder)
+
     def _usable(self, addition_only: bool) -> bool:
         """Whether pip can go on in the folder; a complete base may be of another Python than the running."""
         running = f"{sys.version_info.major}.{sys.version_info.minor}"
         return (addition_only or self.python_version() == running) and self._has_pip()
 
     def _remove_folder(self) -> None:
+        if self.folder.is_symlink():
+            raise LauncherError(
+                "The folder .venv is a link, and what it leads to has to be made anew.",
+                "Delete the link, or empty the folder that it leads to, and try again.",
+            )
         try:
+            if self.folder.is_file():
+                self.folder.unlink()
+                return
             # The marker goes first: what is left of an interrupted removal must not count as complete.
             self.marker.unlink(missing_ok=True)
             shutil.rmtree(self.folder)
         except OSError as error:
             raise LauncherError(
-                f"The old environment cannot be removed ({error.strerror}).",
+                f"The old environment cannot be removed ({error.strerror or error}).",
                 "Close all programs that use it, or delete the folder .venv yourself, and try again.",
             ) from error
 
@@ -204,7 +232,8 @@ class Environment:
             lines = checked.stderr.strip().splitlines() or ["no message"]
             raise LauncherError(
                 f"The packages are installed but do not load: {lines[-1]}",
-                "Run 'python3 kprism.py setup --recreate'. If that does not help, report this line.",
+                "Run 'python3 kprism.py setup --recreate'. If that does not help, look whether pip's "
+                "settings (python3 -m pip config list) name a target; else report this line.",
             )
 
     def _write_markers(self, wanted: Wanted, missing: list[str]) -> None:
@@ -219,9 +248,14 @@ class Environment:
             os.replace(temporary, marker)
 
 
-def require_needed(wanted: Wanted, missing: list[str]) -> None:
-    """Raise LauncherError if the command cannot run without a package that this system does not have."""
+def require_needed(wanted: Wanted, missing: list[str], sources: Sources) -> None:
+    """Raise LauncherError if the command cannot run without a package that was not to be had."""
     lacking = sorted(wanted.needed & set(missing))
+    if lacking and sources.wheels:
+        raise LauncherError(
+            f"The folder of wheels has no {', '.join(lacking)} for {describe_platform()}.",
+            f"Everything else is installed.\n{wheels_advice(RESEARCH.requirements)}",
+        )
     if lacking:
         raise LauncherError(
             f"There is no {', '.join(lacking)} for {describe_platform()}, and this command needs it.",
@@ -247,16 +281,6 @@ def require_modules() -> None:
         f"On Debian or Ubuntu run 'sudo apt install python{version}-venv'; "
         "elsewhere install a complete Python.",
     )
-
-
-def remove_half_installed(folder: Path) -> None:
-    """Forget packages whose unpacking was interrupted, so that pip unpacks them again.
-
-    pip writes the file INSTALLER after all files of a package; without it the package may lack files.
-    """
-    for information in folder.glob("**/site-packages/*.dist-info"):
-        if not (information / "INSTALLER").exists():
-            shutil.rmtree(information)
 
 
 def folder_bytes(folder: Path) -> int:

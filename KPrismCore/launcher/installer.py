@@ -96,7 +96,10 @@ def condense(line: str) -> tuple[str, bool] | None:
     if line.startswith("Collecting "):
         return f"looking for {re.split(r'[=<>~!;( ]', line[11:])[0]}", False
     if line.startswith("Installing collected packages:"):
-        return f"unpacking {line.count(',') + 1} packages; this takes a minute or two", True
+        count = line.count(",") + 1
+        if count == 1:
+            return "unpacking 1 package", True
+        return f"unpacking {count} packages; this takes a minute or two", True
     return None
 
 
@@ -147,7 +150,8 @@ class PipRun:
 
     def _start(self, command: list[str]) -> subprocess.Popen[str]:
         # A user's or Slicer's own settings of these would install elsewhere or hide missing packages.
-        hidden = {"PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT"}
+        hidden = {"PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_PYTHON"}
+        hidden |= {"PIP_DRY_RUN", "PIP_REQUIRE_HASHES"}
         environment = {name: value for name, value in os.environ.items() if name not in hidden}
         environment |= {"PIP_USER": "0", "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
         inherited = () if sys.platform == "win32" else (self.lock_descriptor,)
@@ -248,14 +252,16 @@ def explain(lines: list[str], sources: Sources, log: Path) -> LauncherError:
     return LauncherError(f"The installation failed: {errors[-1]}", f"The full output is in {log}.")
 
 
-def wheels_advice() -> str:
+def wheels_advice(requirements: str = "requirements.txt") -> str:
     """Return how to install without a network."""
+    research = requirements != "requirements.txt"
+    others = "" if research else "  (requirements-research.txt for train, test and evaluate --workers),\n"
     return (
         "Without a network: on a connected computer with the same system and Python run\n"
-        "    python3 -m pip download --only-binary :all: -r Resources/requirements.txt -d wheels\n"
-        "  (requirements-research.txt for train, test and evaluate --workers),\n"
+        f"    python3 -m pip download --only-binary :all: -r Resources/{requirements} -d wheels\n"
+        f"{others}"
         "  copy the folder here, and run\n"
-        "    python3 kprism.py setup --wheels wheels"
+        f"    python3 kprism.py setup {'--research ' if research else ''}--wheels wheels"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import platform
 import signal
@@ -11,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from KPrismCore.launcher.console import LauncherError, format_bytes, say
+from KPrismCore.launcher.console import LauncherError, format_bytes, print_any_text, say
+from KPrismCore.launcher.damage import damaged_packages
 from KPrismCore.launcher.environment import Environment
 from KPrismCore.launcher.installer import Sources, free_bytes, has_nvidia_gpu
 from KPrismCore.launcher.packages import Wanted, wanted_by
@@ -39,8 +41,9 @@ Commands:
   bench      measure speed
   latency    measure a click in the panel, from mouse release to the mask
   screenshots  take the pictures of the README
+  terminology  write the terms for 3D Slicer from the class files
   test       run all tests; arguments go to pytest (test -k geometry)
-  setup      only make the environment
+  setup      only make the environment, or mend it
   diagnose   print versions, devices and free space for a problem report
 'python3 kprism.py COMMAND --help' explains a command.
 
@@ -54,6 +57,9 @@ Options (before the command, or after setup):
   --research             add what train, test and evaluate --workers need (they add it themselves at
                          their first start): Lightning Fabric, TensorBoard, Ray
 """
+
+LISTED = HELP.partition("Commands:\n")[2].partition("'python3")[0]
+COMMANDS = [line.split()[0] for line in LISTED.splitlines()]
 
 
 @dataclass
@@ -80,6 +86,7 @@ class Options:
 
 def main(arguments: list[str]) -> int:
     """Run the launcher; return the exit code."""
+    print_any_text()
     try:
         return run(arguments)
     except LauncherError as error:
@@ -99,23 +106,36 @@ def run(arguments: list[str]) -> int:
     """
     options = Options()
     rest = take_options(arguments, options)
-    if rest[:1] == ["setup"]:
-        rest = ["setup", *take_options(rest[1:], options)]
+    if rest[:1] in (["setup"], ["diagnose"]):
+        rest = [rest[0], *take_options(rest[1:], options)]
         if len(rest) > 1:
-            raise LauncherError(f"setup does not know '{rest[1]}'.", "See 'python3 kprism.py --help'.", 2)
+            raise LauncherError(f"{rest[0]} does not know '{rest[1]}'.", "See 'python3 kprism.py --help'.", 2)
+    if rest == ["help"]:
+        options.help = True
+    elif rest:
+        require_command(rest[0])
     if options.help or not (rest or options.recreate or options.research or options.wheels):
         print(HELP, end="")
         return 0
     environment = Environment(ROOT)
     if rest[:1] == ["diagnose"]:
         return diagnose(environment)
-    prepare(environment, options, wanted_by(rest, options.research))
+    prepare(environment, options, wanted_by(rest, options.research), thorough=rest in ([], ["setup"]))
     if rest[:1] == ["test"]:
         return replace_process([environment.python, "-m", "pytest", *rest[1:]], ROOT)
     if rest in ([], ["setup"]):
         say("The environment is complete.")
         return 0
     return replace_process([environment.python, ROOT / "KPrismCore" / "launcher" / "run_core.py", *rest])
+
+
+def require_command(name: str) -> None:
+    """Raise LauncherError if there is no such command, before anything is installed for it."""
+    if name in COMMANDS:
+        return
+    near = difflib.get_close_matches(name, COMMANDS)
+    meant = f" Did you mean {' or '.join(near)}?" if near else ""
+    raise LauncherError(f"There is no command '{name}'.{meant}", "See 'python3 kprism.py --help'.", 2)
 
 
 def take_options(arguments: list[str], options: Options) -> list[str]:
@@ -128,9 +148,10 @@ def take_options(arguments: list[str], options: Options) -> list[str]:
     while waiting and waiting[0].startswith("-"):
         name, equals, value = waiting.pop(0).partition("=")
         if name in ("--wheels", "--torch-index"):
-            if not equals and not waiting:
+            value = value if equals or not waiting else waiting.pop(0)
+            if not value:
                 raise LauncherError(f"{name} needs a value.", "See 'python3 kprism.py --help'.", 2)
-            setattr(options, name[2:].replace("-", "_"), value if equals else waiting.pop(0))
+            setattr(options, name[2:].replace("-", "_"), value)
         elif name in ("--recreate", "--research"):
             setattr(options, name[2:], True)
         elif name in ("-h", "--help"):
@@ -140,11 +161,11 @@ def take_options(arguments: list[str], options: Options) -> list[str]:
     return waiting
 
 
-def prepare(environment: Environment, options: Options, wanted: Wanted) -> None:
+def prepare(environment: Environment, options: Options, wanted: Wanted, thorough: bool = False) -> None:
     """Make the environment complete; a request to terminate stops pip as Ctrl-C does."""
     before = signal.signal(signal.SIGTERM, interrupt)
     try:
-        environment.prepare(options.sources(), options.recreate, wanted)
+        environment.prepare(options.sources(), options.recreate, wanted, thorough)
     finally:
         signal.signal(signal.SIGTERM, before)
 
@@ -157,13 +178,15 @@ def interrupt(number: int, frame: FrameType | None) -> None:
 def replace_process(command: list[str | Path], folder: Path | None = None) -> int:
     """Become the command, so that signals, terminal and exit code are its own; KPrismCore is importable.
 
+    Packages that the user's variables name for other programs must not replace those of the environment.
     The command keeps memory that it frees for its next use (`KEPT_MEMORY`), unless the user says otherwise.
     Windows cannot replace a process; there the command runs as a child.
     """
     arguments = [str(part) for part in command]
     variables = KEPT_MEMORY | dict(os.environ)
-    variables.pop("PYTHONHOME", None)
-    variables["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), variables.get("PYTHONPATH"))))
+    for name in ("PYTHONHOME", "PYTHONOPTIMIZE", "PYTHONINSPECT"):
+        variables.pop(name, None)
+    variables["PYTHONPATH"] = str(ROOT)
     if folder:
         os.chdir(folder)
     if sys.platform != "win32":
@@ -192,7 +215,10 @@ def diagnose(environment: Environment) -> int:
     print(f"Processors       {os.cpu_count()}")
     print(f"NVIDIA driver    {'yes' if has_nvidia_gpu() else 'no'}")
     print(f"Free disk        {format_bytes(free_bytes(ROOT))}")
-    state = "complete" if complete else "not complete: run python3 kprism.py setup"
+    damaged = [package.name.partition("-")[0] for package in damaged_packages(environment.folder)]
+    state = f"damaged ({', '.join(damaged)})" if damaged else "complete"
+    state += ": run python3 kprism.py setup" if damaged else ""
+    state = state if complete else "not complete: run python3 kprism.py setup"
     print(f"Environment      {state}", flush=True)
     missing = ", ".join(sorted(environment.not_available()))
     research = f"complete without {missing}" if missing else "complete"

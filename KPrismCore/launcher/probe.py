@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.metadata import PackageNotFoundError, version
 
 PACKAGES = ("numpy", "SimpleITK", "safetensors", "monai", "lightning-fabric", "ray")
@@ -9,6 +10,23 @@ PACKAGES = ("numpy", "SimpleITK", "safetensors", "monai", "lightning-fabric", "r
 
 def main() -> None:
     """Print the versions of the main packages and the devices."""
+    try:
+        print_devices()
+    except (ImportError, OSError) as error:
+        print(f"torch            does not load: {str(error).replace(sys.prefix, '.venv')}")
+    for package in PACKAGES:
+        try:
+            print(f"{package:<16} {version(package)}")
+        except PackageNotFoundError:
+            print(f"{package:<16} not installed")
+
+
+def print_devices() -> None:
+    """Print what PyTorch finds.
+
+    Raises:
+        ImportError, OSError: PyTorch does not load.
+    """
     import torch
 
     print(f"torch            {torch.__version__}, {torch.get_num_threads()} threads")
@@ -17,11 +35,6 @@ def main() -> None:
         device = torch.cuda.get_device_properties(index)
         print(f"GPU {index}            {device.name}, {device.total_memory / 1e9:.1f} GB")
     print(f"Apple GPU        {'yes' if torch.backends.mps.is_available() else 'no'}")
-    for package in PACKAGES:
-        try:
-            print(f"{package:<16} {version(package)}")
-        except PackageNotFoundError:
-            print(f"{package:<16} not installed")
 
 
 if __name__ == "__main__":

@@ -61,5 +61,8 @@ def _place() -> list[str]:
 
 def _withoutUser(text: str) -> str:
     """Put ~ for the home folder: its name is a person's."""
-    home = str(Path.home())
-    return text if home in ("", "/") else text.replace(home, "~")
+    home = Path.home()
+    # the packages may be named by the place that a linked home folder leads to
+    for path in {str(home), str(home.resolve())} - {"", home.anchor}:
+        text = text.replace(path, "~")
+    return text

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ _PIP_OPTIONS = ("--disable-pip-version-check", "--no-input", "--no-color", "--pr
 # What the wheels of torch and safetensors put into the packages folder.
 _FOLDERS = ("torch", "functorch", "torchgen", "safetensors")
 _METADATA = ("torch-*.dist-info", "safetensors-*.dist-info")
+_LACKING = re.compile(r"No matching distribution found for ([\w.-]*\w)")
 # What pip and its network library say where nothing can be downloaded.
 _NETWORK_WORDS = (
     "Could not fetch URL", "Connection", "Temporary failure", "getaddrinfo", "timed out", "ProxyError",
@@ -66,7 +69,8 @@ class Installer:
             importlib.invalidate_caches()
         if not Checks.findPackage("safetensors").present:
             self._progress(_("Downloading safetensors ..."))
-            self._pip("install", "--only-binary", ":all:", SAFETENSORS)
+            # a user's setting would put it where 3D Slicer does not look
+            self._pip("install", "--no-user", "--only-binary", ":all:", SAFETENSORS)
         return False
 
     def remove(self) -> None:
@@ -89,7 +93,12 @@ class Installer:
         if packaging is not None and getattr(packaging, "isPipInstallInProgress", lambda: False)():
             cause = _("Another extension is installing packages.")
             raise InstallationError(cause, _("Wait until it has finished, then try again."), "install")
-        for problem in Checks.placeProblems(Checks.findDriver()):
+        if Checks.findPackage("torch").present:
+            # what is missing is small
+            found = iter(filter(None, (Checks.writeProblem(Checks.packagesFolder()),)))
+        else:
+            found = Checks.placeProblems(Checks.findDriver())
+        for problem in found:
             if problem.blocking:
                 raise InstallationError(problem.cause, problem.remedy, "install")
             self._progress(f"{problem.cause} {problem.remedy}")
@@ -118,17 +127,19 @@ class Installer:
         return False
 
     def _fromFolder(self, folder: str) -> None:
-        place = Offline.checkFolder(Path(folder), self._progress, self._system.idle)
-        self._progress(_("Installing from {folder} ...").format(folder=place.name))
-        source = ("--no-index", "--find-links", str(place))
-        self._pip("install", "--only-binary", ":all:", *source, TORCH, SAFETENSORS)
-        for path in Offline.copyCheckpoints(place):
+        checked = Offline.checkFolder(Path(folder), self._progress, self._system.idle)
+        self._progress(_("Installing from {folder} ...").format(folder=checked.path.name))
+        with tempfile.TemporaryDirectory() as place:
+            # isolated: variables and settings of the user may name further sources
+            source = ("--isolated", "--no-index", "--find-links", str(checked.writePage(Path(place))))
+            self._pip("install", "--only-binary", ":all:", *source, TORCH, SAFETENSORS, hide=checked.hide)
+        for path in Offline.copyCheckpoints(checked):
             self._progress(_("The checkpoint {name} was added.").format(name=path.stem))
 
-    def _pip(self, *arguments: str) -> None:
+    def _pip(self, *arguments: str, hide: Callable[[str], str] = str) -> None:
         ended = self._run(*arguments)
         if ended.code != 0:
-            raise _pipError(ended.tail)
+            raise _pipError(hide(ended.tail))
 
     def _run(self, command: str, *arguments: str) -> Ended:
         python = self._system.pythonExecutable()
@@ -175,7 +186,17 @@ def _pipError(tail: str) -> InstallationError:
     if any(word in tail for word in _NETWORK_WORDS):
         cause = _("The packages could not be downloaded: network, proxy or firewall stand in the way.")
         remedy = _("Check the connection, or install from a folder that was filled on another computer.")
-    elif "No matching distribution" in tail:
+    elif "DO NOT MATCH THE HASHES" in tail:
+        cause = _("A file of the folder was changed after its checksum was compared.")
+        remedy = _("Copy the files to the folder again, and let nobody change them meanwhile.")
+    elif (lacking := _LACKING.search(tail)) and lacking[1] not in Checks.PACKAGES:
+        cause = _(
+            "There is no {name}, which PyTorch needs, for this 3D Slicer where it was looked for."
+        ).format(name=lacking[1])
+        remedy = _(
+            "Choose another way; a folder needs everything that 'pip download torch safetensors' gets."
+        )
+    elif lacking:
         cause = _("There is no PyTorch for this computer and this 3D Slicer where it was looked for.")
         remedy = _("Choose another way; a folder needs wheels for this system and this version of Python.")
     elif "No space left" in tail or "Errno 28" in tail:

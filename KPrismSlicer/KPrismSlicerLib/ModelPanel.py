@@ -88,10 +88,8 @@ class ModelPanel:
     def _fillChoices(self) -> None:
         ui = self._context.ui
         ui.checkpointSelector.addItem(_("Default (K-Prism small)"), DEFAULT)
-        for path in sorted(resourcePath("Models").glob("*.safetensors")):
-            if path.name != DEFAULT_FILE:
-                ui.checkpointSelector.addItem(path.stem, path.stem)
         ui.checkpointSelector.addItem(_("From a file"), _FILE)
+        self._addModels()
         for name, text in (
             ("auto", _("Automatic")),
             ("cpu", _("Processor")),
@@ -99,6 +97,14 @@ class ModelPanel:
             ("mps", _("Apple GPU")),
         ):
             ui.deviceSelector.addItem(text, name)
+
+    def _addModels(self) -> None:
+        """Offer the checkpoints in Resources/Models that are not offered yet, before 'From a file'."""
+        selector = self._context.ui.checkpointSelector
+        with quietly(selector):
+            for path in sorted(resourcePath("Models").glob("*.safetensors")):
+                if path.name != DEFAULT_FILE and selector.findData(path.stem) < 0:
+                    selector.insertItem(selector.count - 1, path.stem, path.stem)
 
     def _path(self) -> Path:
         name = self.checkpoint
@@ -111,6 +117,8 @@ class ModelPanel:
 
     def _loadNow(self) -> None:
         ui = self._context.ui
+        # an installation from a folder may have added some
+        self._addModels()
         self._context.logic.loadModel(self.checkpoint, ui.deviceSelector.currentData)
 
     def _checkpointChosen(self) -> None:

@@ -9,6 +9,7 @@ import qt
 from slicer.i18n import tr as _
 
 from KPrismSlicerLib.PanelTools import PanelContext, tint
+from KPrismSlicerLib.Problems import InstallationError
 
 
 class SetupBox:
@@ -94,6 +95,9 @@ class SetupBox:
         restart = False
         try:
             restart = work()
+        except InstallationError as error:
+            self._showFailure(error)
+            raise
         finally:
             if not self._context.slots.ended:
                 ui.setupProgress.visible = False
@@ -105,6 +109,14 @@ class SetupBox:
             self._context.environment.restart()
         else:
             self.begin()
+
+    def _showFailure(self, error: InstallationError) -> None:
+        """Say it in place of the last progress, and show the buttons that its remedy speaks of."""
+        if self._context.slots.ended:
+            return
+        self._context.ui.setupText.text = f"{error.cause} {error.remedy}"
+        if error.action:
+            self._offer({error.action})
 
     def _mayRestart(self) -> bool:
         question = _("3D Slicer has to start anew; then the installation goes on by itself. Restart now?")

@@ -147,6 +147,15 @@ def test_the_diagnosis_has_no_name_of_a_person(environment, monkeypatch, tmp_pat
     assert "maria.muster" not in environment.diagnosis()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs symbolic links")
+def test_the_diagnosis_has_no_name_of_a_person_whose_home_is_linked(environment, monkeypatch, tmp_path):
+    (tmp_path / "maria.muster").mkdir()
+    (tmp_path / "home").symlink_to(tmp_path / "maria.muster")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(Checks, "packagesFolder", lambda: tmp_path / "maria.muster")
+    assert "maria.muster" not in environment.diagnosis()
+
+
 def test_the_diagnosis_has_nothing_from_the_scene(environment, scene):
     scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Muster^Maria")
     assert "Muster" not in environment.diagnosis()

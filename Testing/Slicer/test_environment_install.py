@@ -131,6 +131,19 @@ def test_without_space_nothing_is_downloaded(extended, calls, programs, monkeypa
     assert (programs.commands, calls) == ([], [])
 
 
+def test_the_space_for_pytorch_is_not_asked_where_it_is_there(extended, shelf, programs, monkeypatch):
+    shelf.put(TORCH)
+    full = Problem("The disk is full.", "Free some space.")
+    monkeypatch.setattr(Checks, "placeProblems", lambda _driver: iter((full,)))
+    extended.install("cpu")
+    assert programs.pip == ["install"]
+
+
+def test_a_users_own_packages_are_not_where_safetensors_goes(extended, programs):
+    extended.install("cpu")
+    assert "--no-user" in programs.commands[0]
+
+
 def test_a_long_path_is_only_said(extended, monkeypatch):
     said = []
     warning = Problem("The path is long.", "Shorten it.", blocking=False)

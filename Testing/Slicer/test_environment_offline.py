@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from environment_fixtures import *  # noqa: F403
 from KPrismSlicerLib import Checksums, Offline
+from KPrismSlicerLib.Child import Ended
 from KPrismSlicerLib.Problems import InstallationError
 
 WHEEL = "torch-2.13.0-cp312-cp312-linux_x86_64.whl"
@@ -30,6 +36,20 @@ def models(tmp_path, monkeypatch):
     return made
 
 
+def links_for(programs):
+    """What pip is told to take, one list for each run of it that installs."""
+    found = []
+
+    def read():
+        command = programs.commands[-1]
+        if "--find-links" in command:
+            page = Path(command[command.index("--find-links") + 1]).read_text(encoding="ascii")
+            found.append(re.findall(r'href="([^"]*)"', page))
+
+    programs.during = read
+    return found
+
+
 def failing(environment, folder):
     with pytest.raises(InstallationError) as caught:
         environment.install("folder", str(folder))
@@ -37,9 +57,11 @@ def failing(environment, folder):
 
 
 def test_the_folder_is_the_only_source(environment, folder, models, programs):
+    links = links_for(programs)
     environment.install("folder", str(folder))
     assert "--no-index" in programs.commands[0]
-    assert str(folder) in programs.commands[0]
+    assert "--isolated" in programs.commands[0]
+    assert links[0] == [f"{(folder / WHEEL).as_uri()}#sha256={Checksums.fileSum(folder / WHEEL)}"]
 
 
 def test_the_checkpoint_is_added_to_the_models(environment, folder, models):
@@ -98,6 +120,64 @@ def test_sums_marked_as_binary_are_read(folder):
 
 def test_repair_uses_the_folder_again(environment, folder, models, programs):
     environment.install("folder", str(folder))
-    programs.commands.clear()
+    links = links_for(programs)
     environment.repair()
-    assert str(folder) in programs.commands[1]
+    assert links[0][0].startswith(folder.as_uri())
+
+
+# What changes after the check
+
+
+def test_a_checkpoint_that_came_after_the_check_is_not_added(environment, folder, models, programs):
+    programs.during = lambda: (folder / "late.safetensors").write_bytes(b"unlisted")
+    environment.install("folder", str(folder))
+    assert [path.name for path in models.iterdir()] == ["mine.safetensors"]
+
+
+def test_a_checkpoint_changed_after_the_check_is_not_added(environment, folder, models, programs):
+    programs.during = lambda: (folder / "mine.safetensors").write_bytes(b"changed")
+    assert "mine.safetensors is damaged" in failing(environment, folder)
+    assert list(models.iterdir()) == []
+
+
+def test_a_wheel_changed_after_the_check_is_said(environment, folder, models, programs):
+    programs.answers = [Ended(1, ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM ...",))]
+    assert "was changed after" in failing(environment, folder)
+
+
+def test_pip_compares_the_checksums_itself(folder, tmp_path):
+    checked = Offline.CheckedFolder(folder, {WHEEL: "0" * 64})
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--isolated",
+        "--no-index",
+        "--no-deps",
+        "--find-links",
+    ]
+    command += [str(checked.writePage(tmp_path)), "--platform", "linux_x86_64", "--python-version", "3.12"]
+    command += ["--only-binary", ":all:", "-d", str(tmp_path / "got"), "torch"]
+    assert "DO NOT MATCH THE HASHES" in subprocess.run(command, capture_output=True, text=True).stderr
+
+
+# What is odd about the folder
+
+
+def test_a_folder_in_place_of_a_wheel_is_said(environment, folder):
+    (folder / WHEEL).unlink()
+    (folder / WHEEL).mkdir()
+    assert f"{WHEEL} cannot be read" in failing(environment, folder)
+
+
+def test_a_package_that_pytorch_needs_is_named(environment, folder, models, programs):
+    programs.answers = [Ended(1, ("ERROR: No matching distribution found for sympy>=1.13.3",))]
+    assert "no sympy, which PyTorch needs" in failing(environment, folder)
+
+
+def test_the_diagnosis_does_not_name_the_folder(environment, folder, models, programs):
+    programs.answers = [Ended(1, (f"Processing {folder / WHEEL}", f"Looking in {folder.as_uri()}"))]
+    failing(environment, folder)
+    assert "Processing FOLDER" in environment.diagnosis()
+    assert folder.as_uri() not in environment.diagnosis()

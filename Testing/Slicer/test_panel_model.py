@@ -10,7 +10,9 @@ from types import SimpleNamespace
 import panel_fixtures
 import pytest
 import qt
+from KPrismSlicerLib import ModelPanel
 from KPrismSlicerLib.CheckpointCard import readCard
+from KPrismSlicerLib.Environment import Readiness
 from KPrismSlicerLib.Events import CaseChanged, ModelChanged, ModelState
 from KPrismSlicerLib.Paths import resourcePath
 from KPrismSlicerLib.Problems import InstallationError, Problem
@@ -259,6 +261,35 @@ def test_an_installation_that_fails_is_said_and_can_be_tried_again(
     assert a_panel.ui.errorCause.text == "The download stopped."
     assert a_panel.ui.setupCpuButton.enabled
     assert a_logic.acts("loadModel") == []
+
+
+@pytest.mark.parametrize(("action", "shown"), [("repair", (False, True)), ("install", (True, False))])
+def test_a_failure_shows_the_buttons_that_its_remedy_speaks_of(
+    a_panel, an_environment, an_installation, action, shown
+):
+    def fail(_choice, _folder, progress):
+        progress("Trying PyTorch ...")
+        raise InstallationError("PyTorch does not work.", "Do something.", action)
+
+    an_environment.install = fail
+    a_panel.ui.setupCpuButton.click()
+    assert (a_panel.ui.setupCpuButton.visible, a_panel.ui.setupRepairButton.visible) == shown
+    assert a_panel.ui.setupText.text == "PyTorch does not work. Do something."
+
+
+def test_a_checkpoint_that_an_installation_added_is_offered(
+    a_panel, an_environment, an_installation, tmp_path, monkeypatch
+):
+    def install(*_arguments):
+        (tmp_path / "added.safetensors").touch()
+        an_environment.check = lambda: Readiness(True)
+
+    monkeypatch.setattr(ModelPanel, "resourcePath", lambda *parts: tmp_path.joinpath(*parts[1:]))
+    an_environment.install = install
+    a_panel.ui.setupCpuButton.click()
+    selector = a_panel.ui.checkpointSelector
+    assert [selector.itemText(place) for place in range(selector.count)][-2:] == ["added", "From a file"]
+    assert selector.currentData == "default"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,46 @@
+"""Odd arguments of the commands that measure and show: refused in words, before any work."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from KPrismCore.__main__ import application
+from KPrismCore.commands import window
+from KPrismCore.commands.demo import empty_table
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "bench --threads -3", "bench --repeats 0", "latency --clicks 1", "data . --size 0",
+    ],
+)  # fmt: skip
+def test_a_number_that_makes_no_sense_is_refused(line):
+    done = CliRunner().invoke(application(), line.split(), env={"COLUMNS": "200"})
+    assert done.exit_code == 2
+    assert "greater than or equal to" in done.output
+
+
+def test_the_usage_names_the_launcher():
+    done = CliRunner().invoke(application(), ["info", "--help"], prog_name="python3 kprism.py")
+    assert "Usage: python3 kprism.py info" in done.output
+
+
+def test_pictures_are_not_begun_where_they_cannot_be_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(window, "run_window", lambda *_: pytest.fail("the window was opened"))
+    (tmp_path / "taken").touch()
+    done = CliRunner().invoke(application(), ["screenshots", "--out", str(tmp_path / "taken")])
+    assert done.exit_code == 2
+    assert "cannot be written to" in done.stderr
+
+
+def test_a_narrow_window_shows_all_figures_of_the_demo():
+    table = empty_table("CTChest4")
+    table.add_row("4 together", "class + 3 examples", "lungs", "0.99", "0.86", "28684")
+    stream = io.StringIO()
+    Console(file=stream, width=40).print(table)
+    assert [figure for figure in ("0.99", "0.86", "28684") if figure not in stream.getvalue()] == []
