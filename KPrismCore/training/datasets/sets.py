@@ -74,9 +74,12 @@ class Reader:
         causes = [error.cause for error in self.damaged]
         if not self.skip_damaged:
             more = f" And {len(causes) - _NAMED} more." if len(causes) > _NAMED else ""
+            # what helps, where it is the same for all
+            remedies = {error.remedy for error in self.damaged}
+            remedy = remedies.pop() if len(remedies) == 1 else "Mend them or copy them again."
             raise TrainingDataError(
                 f"{len(causes)} damaged: {' '.join(causes[:_NAMED])}{more}",
-                "Copy them again, or add --skip-damaged.",
+                f"{remedy} Or leave them out with --skip-damaged.",
             )
         for cause in causes:
             self.report(f"Skipped: {cause}")
