@@ -85,7 +85,8 @@ def experts_sections(results: Results) -> Iterable[Section]:
     if results.experts:
         text = (
             "Mean gate of every expert in every decoder layer, by kind of prompt (paper figure 4). Equal "
-            "shares would mean that the experts do the same for every prompt."
+            "shares would mean that the experts do the same for every prompt. Tokens that stand for no click "
+            "do not count."
         )
         picture = Picture("experts.png", "Mean gates", experts_plot(results.experts))
         yield Section("Experts", [text], pictures=[picture])

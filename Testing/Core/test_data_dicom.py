@@ -13,7 +13,7 @@ from pydicom.pixels import pack_bits
 from pydicom.sequence import Sequence
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, SegmentationStorage, generate_uid
 
-from KPrismCore.errors import GeometryError, InputFileError
+from KPrismCore.errors import GeometryError, InputFileError, TrainingDataError
 from KPrismCore.training.datasets.dicom_layout import DicomCase, _case, _headers
 from KPrismCore.training.datasets.dicom_seg import dicom_segment_layers
 from KPrismCore.training.datasets.opening import find_sets, open_data
@@ -154,11 +154,21 @@ def test_a_seg_beside_two_series_belongs_to_the_one_that_it_names(tmp_path):
     assert set(np.unique(content.volume.array[content.layers[0].array == 1])) == {80}
 
 
-def with_series(folder: Path, uid: str) -> None:
+def test_a_seg_beside_two_series_that_names_none_is_told_what_to_do(tmp_path):
+    write_series(tmp_path / "case")
+    for path in with_series(write_series(tmp_path / "other"), "1.2.3.5").iterdir():
+        path.rename(tmp_path / "case" / f"other{path.name}")
+    write_seg(tmp_path / "case" / "seg.dcm")
+    with pytest.raises(TrainingDataError, match=r"names none of the series.*folder of its own"):
+        open_data(tmp_path / "case", 64)
+
+
+def with_series(folder: Path, uid: str) -> Path:
     for path in folder.iterdir():
         dataset = pydicom.dcmread(path)
         dataset.SeriesInstanceUID = uid
         dataset.save_as(path)
+    return folder
 
 
 def test_a_gap_in_a_series_names_its_folder(tmp_path):

@@ -117,6 +117,22 @@ def test_a_copy_of_lits_with_all_masks_in_one_folder_is_found(tmp_path):
     assert {sample.subject for sample in opened(tmp_path).samples} == {"0", "1"}
 
 
+def test_editions_of_a_published_set_in_folders_of_their_own_are_one_set(tmp_path):
+    # images of the first edition are in the second too: in two sets they could be on both sides of the split
+    image, mask = picture_pair(0)
+    for number in range(6):
+        name = f"ISIC_{number:07d}"
+        old, new = tmp_path / "old", tmp_path / "new"
+        if number < 3:
+            write_picture(old / f"ISBI2016_ISIC_Part1_Training_Data/{name}.jpg", image)
+            write_picture(old / f"ISBI2016_ISIC_Part1_Training_GroundTruth/{name}_Segmentation.png", mask)
+        write_picture(new / f"ISIC2018_Task1-2_Training_Input/{name}.jpg", image)
+        write_picture(new / f"ISIC2018_Task1_Training_GroundTruth/{name}_segmentation.png", mask)
+    image_set = opened(tmp_path)
+    assert (image_set.name, len(image_set.samples)) == ("ISIC", 9)
+    assert len({sample.subject for sample in image_set.samples}) == 6
+
+
 def test_time_points_of_one_patient_are_one_patient(tmp_path):
     array, truth = a_volume()
     for patient, point in ((1, 100), (1, 101), (2, 100), (3, 100)):

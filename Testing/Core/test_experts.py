@@ -51,6 +51,25 @@ def test_a_gate_with_a_strong_bias_is_seen():
     assert gates.means()[1][list(MIXTURES).index("ffn")] == pytest.approx([1, 0], abs=1e-3)
 
 
+def test_tokens_that_stand_for_no_click_do_not_count():
+    network = made()
+    seen = []
+    network.layers[1].ffn.gate.register_forward_hook(lambda *call: seen.append(call[2].softmax(-1)[0]))
+    with watched_gates(network) as gates:
+        asked(network)
+    # the click's own token comes first, then one for each kind of click
+    assert len(seen[0]) == 3
+    found = gates.means()[1][list(MIXTURES).index("ffn")]
+    assert found == pytest.approx(seen[0][0].tolist(), abs=1e-3)
+
+
+def test_all_tokens_of_a_class_count_after_a_click():
+    network = made()
+    with watched_gates(network) as gates:
+        asked(network)
+    assert gates.stand_ins == 0
+
+
 def test_nothing_is_gathered_behind_the_block():
     with watched_gates(network := made()) as gates:
         asked(network)

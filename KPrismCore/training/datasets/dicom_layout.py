@@ -110,6 +110,11 @@ def _case(tree: Tree, segmentation: _Header, headers: list[_Header]) -> DicomCas
     # reports and tables name subjects, so the patient's identifier itself is not kept
     subject = hashlib.sha256(segmentation.patient.encode()).hexdigest()[:8] if segmentation.patient else ""
     several = len({one.series for one in images if _folder(one.file) == series}) > 1
+    if several and not named:
+        raise TrainingDataError(
+            f"{segmentation.file} in {tree.folder} names none of the series beside it.",
+            "Put each series and what was made on it into a folder of its own.",
+        )
     return DicomCase(
         subject or place or tree.name, segmentation.file, tree.path(series) if series else tree.folder,
         tree.path(segmentation.file), segmentation.refers_to if named and several else "",

@@ -21,7 +21,7 @@ from KPrismCore.training.datasets.label_files_layout import LabelFilesLayout
 from KPrismCore.training.datasets.nnunet_layout import NnUNetLayout
 from KPrismCore.training.datasets.pack_layout import PackLayout
 from KPrismCore.training.datasets.published_layout import PublishedLayout
-from KPrismCore.training.datasets.sets import OpenSet, Reader, Report
+from KPrismCore.training.datasets.sets import OpenFiles, OpenSet, Reader, Report
 from KPrismCore.training.datasets.slicer_layout import SlicerLayout
 from KPrismCore.training.datasets.split import no_validation, split_warnings
 from KPrismCore.training.datasets.store import SliceStore
@@ -80,6 +80,10 @@ def find_sets(path: Path, names: Sequence[str] = ()) -> Found:
         )
     sets: dict[str, OpenSet] = {}
     for one in opened:
+        part = sets.get(one.name)
+        if isinstance(one, OpenFiles) and isinstance(part, OpenFiles) and one.published and part.published:
+            sets[one.name] = part.joined(one)
+            continue
         one.name = _free_name(one.name, sets)
         sets[one.name] = one
     missing = sorted(set(names) - set(sets))

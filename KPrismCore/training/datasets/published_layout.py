@@ -131,7 +131,7 @@ class PublishedLayout:
             notes = (f"{without} images have no published mask",) if without else ()
             first = parts[0][0]
             files = FileSet(name, first.title, first.modality, cases, first.plane, notes)
-            opened.append(OpenFiles(files))
+            opened.append(OpenFiles(files, published=True))
         return opened
 
     def _found(self, tree: Tree) -> dict[str, list[tuple[PublishedSet, list[FileCase], int]]]:

@@ -74,9 +74,12 @@ class Reader:
         causes = [error.cause for error in self.damaged]
         if not self.skip_damaged:
             more = f" And {len(causes) - _NAMED} more." if len(causes) > _NAMED else ""
+            # what helps, where it is the same for all
+            remedies = {error.remedy for error in self.damaged}
+            remedy = remedies.pop() if len(remedies) == 1 else "Mend them or copy them again."
             raise TrainingDataError(
                 f"{len(causes)} damaged: {' '.join(causes[:_NAMED])}{more}",
-                "Copy them again, or add --skip-damaged.",
+                f"{remedy} Or leave them out with --skip-damaged.",
             )
         for cause in causes:
             self.report(f"Skipped: {cause}")
@@ -125,11 +128,27 @@ class OpenPack(OpenSet):
 
 
 class OpenFiles(OpenSet):
-    """A set of cases in files."""
+    """A set of cases in files.
 
-    def __init__(self, files: FileSet) -> None:
+    Args:
+        files: the cases.
+        published: parts in several folders are one set, whose patients are the same by name.
+    """
+
+    def __init__(self, files: FileSet, *, published: bool = False) -> None:
         super().__init__(files.name, files.layout, files.notes)
-        self._files = files
+        self._files, self.published = files, published
+
+    def joined(self, other: OpenFiles) -> OpenFiles:
+        """This set with another part of it."""
+        layouts = dict.fromkeys((self._files.layout, other._files.layout))
+        files = replace(
+            self._files,
+            layout=" and ".join(layouts),
+            cases=self._files.cases + other._files.cases,
+            notes=tuple(dict.fromkeys(self._files.notes + other._files.notes)),
+        )
+        return OpenFiles(files, published=self.published)
 
     def places(self, folder: Path) -> set[str]:
         """See `OpenSet`."""
