@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from KPrismCore.doubts import Phrase
-from KPrismCore.errors import GeometryError, PromptError
+from KPrismCore.errors import GeometryError, PromptError, ProtectedError
 from KPrismCore.geometry import VolumeGeometry
 from KPrismCore.history import DEFAULT_HISTORY_BYTES, Act, Delta, History
 from KPrismCore.labelmaps import Segment as WritableSegment
@@ -244,11 +244,15 @@ class SessionBase:
         act = move()
         if act is None:
             return None
-        if any(self.segments[identifier].locked for identifier in act.parts):
+        try:
+            # all of them first: an act is taken back whole or not at all
+            for identifier in act.parts:
+                self.segments[identifier].require_open()
+        except ProtectedError:
             unmove()
+            raise
         for identifier, part in act.parts.items():
             owner = self.segments[identifier]
-            owner.require_open()
             owner.state = part.before if undone else part.after
             for delta in part.deltas:
                 delta.flip(owner.voxels)

@@ -14,6 +14,7 @@ from KPrismCore.errors import GeometryError
 from KPrismCore.slices import Plane, SlicePlane, number_of_slices
 from KPrismSlicerLib.ClickRegister import ClickRegister
 from KPrismSlicerLib.SegmentationPlace import SegmentationPlace
+from KPrismSlicerLib.SegmentLooks import LookChanges
 from KPrismSlicerLib.SlicePlanes import SliceStack, isSame, planeOf, stackOf
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Case:
         fresh: classes by id of segments that were made here, are empty, and not in the session yet.
         unused: how many acts are to come on segments that were made for them, by id.
         isUnused: whether the segmentation too was made for an act, and none has been done yet.
+        looks: what classes changed of the names and colours of segments.
         clicks: names of the session's clicks.
     """
 
@@ -48,6 +50,7 @@ class Case:
     fresh: dict[str, str | None] = field(default_factory=dict)
     unused: dict[str, int] = field(default_factory=dict)
     isUnused: bool = False
+    looks: LookChanges = field(default_factory=LookChanges)
     clicks: ClickRegister = field(default_factory=ClickRegister)
     _planes: OrderedDict[bytes, Plane] = field(default_factory=OrderedDict)
 

@@ -66,7 +66,9 @@ class OpenCase(LogicBase):
     def _modelLoaded(self) -> Steps:
         """Open the case anew with the network that has come; masks and prompts stay, the history ends."""
         if self._case is not None:
-            self._case.session = None
+            former, self._case.session = self._case.session, None
+            if former is not None and len(former.history):
+                self._say(_("Masks and prompts stay with the new model, but earlier acts cannot be undone."))
             yield from self._opening(self._case)
 
     def _addOpening(self) -> None:

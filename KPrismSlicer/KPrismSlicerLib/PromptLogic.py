@@ -41,8 +41,12 @@ class PromptLogic(CaseLogic):
             return
 
         def change(case: Case, segmentId: str) -> Steps:
+            node, owner = case.segmentationNode, case.session.segments[segmentId]
+            former, look = owner.state, self._bridge.lookOf(node, segmentId)
             case.session.set_class(name, segmentId)
             self._describe(case, segmentId)
+            if owner.state is not former:
+                case.looks.note(owner.state, look, self._bridge.lookOf(node, segmentId))
             yield from ()
 
         self._addPromptAct("class", change, make=True)
@@ -167,6 +171,17 @@ class PromptLogic(CaseLogic):
         entry = self._entry(case.session.segments[segmentId].state.class_name)
         if entry is not None:
             self._bridge.describeSegment(case.segmentationNode, segmentId, entry)
+
+    def _followClass(self, case: Case, segmentId: str, part: Any, undone: bool) -> None:
+        """Show a segment as before the choice of a class that was undone, or as after one that was redone."""
+        looks = case.looks.of(part.after)
+        if looks is None:
+            self._describe(case, segmentId)
+            return
+        wanted, left = looks if undone else reversed(looks)
+        # what somebody has named or coloured since stays so
+        if self._bridge.lookOf(case.segmentationNode, segmentId) == left:
+            self._bridge.giveLook(case.segmentationNode, segmentId, wanted)
 
     def _addSource(
         self, case: Case, segmentId: str, source: Any, count: int | None, planes: Sequence[Plane] | None

@@ -18,7 +18,7 @@ from slicer.i18n import tr as _
 from KPrismCore.class_table import ClassEntry
 from KPrismCore.slices import Plane
 from KPrismCore.volumes import Volume
-from KPrismSlicerLib import Export, NodeReading, Protection, ReferenceSources, Terminologies
+from KPrismSlicerLib import Export, NodeReading, Protection, ReferenceSources, SegmentLooks, Terminologies
 from KPrismSlicerLib.EditableArea import EditableArea
 from KPrismSlicerLib.Export import CaseExport
 from KPrismSlicerLib.Grids import Box, binaryLabelmap
@@ -26,6 +26,7 @@ from KPrismSlicerLib.MaskWriter import MaskWriter, Taken
 from KPrismSlicerLib.Protection import Overwrite
 from KPrismSlicerLib.ReferenceSources import ReferenceSource, sourcesOf
 from KPrismSlicerLib.SegmentLayers import SegmentLayers
+from KPrismSlicerLib.SegmentLooks import Look
 
 BoolArray = NDArray[np.bool_]
 
@@ -121,6 +122,15 @@ class SceneBridge:
         """Give a segment the name, the colour and the codes of a class."""
         with self._ownWrites():
             Terminologies.describeSegment(segmentationNode, segmentId, entry)
+
+    def lookOf(self, segmentationNode: Any, segmentId: str) -> Look:
+        """See `SegmentLooks.lookOf`."""
+        return SegmentLooks.lookOf(segmentationNode, segmentId)
+
+    def giveLook(self, segmentationNode: Any, segmentId: str, look: Look) -> None:
+        """See `SegmentLooks.giveLook`."""
+        with self._ownWrites():
+            SegmentLooks.giveLook(segmentationNode, segmentId, look)
 
     def readSegment(self, segmentationNode: Any, segmentId: str, volumeNode: Any) -> BoolArray:
         """See `NodeReading.readSegment`."""

@@ -137,7 +137,7 @@ class SliceActs(PromptLogic):
             raise
         for segmentId, part in act.parts.items():
             if part.before.class_name != part.after.class_name and segmentId in case.segmentIds:
-                self._describe(case, segmentId)
+                self._followClass(case, segmentId, part, undone)
         text = _("undo: {label}") if undone else _("redo: {label}")
         text, segmentId = text.format(label=labelText(act.label)), next(iter(act.parts), "")
         result = ActResult(text, segmentId, seconds=time.perf_counter() - began)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import slicer
 from KPrismSlicerLib.Events import CaseChanged, MessageShown
 from KPrismSlicerLib.Logic import AnnotationLogic
@@ -32,6 +33,28 @@ def test_a_completed_segment_is_not_undone(logic, segment, view, heard):
     wait(logic)
     assert isinstance(heard.errors[0], ProtectedError)
     assert np.array_equal(scene_mask(logic, segment), before)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_an_act_is_not_undone_in_part_where_a_segment_that_lost_voxels_is_locked(
+    logic, segment, view, heard, order
+):
+    other = logic._bridge.newSegment(logic.segmentationNode, "other")
+    paint(logic, other, np.ones(logic._case.volume.geometry.shape, dtype=bool))
+    overwrite_mode(logic, "OverwriteAllSegments")
+    for one in (segment, other)[::order]:
+        logic.setSegment(one)
+        wait(logic)
+    logic.setSegment(segment)
+    logic.click(ras_at(logic, (5, 9, 2)), True, view)
+    wait(logic)
+    logic.setLocked(other, True)
+    logic.undo()
+    wait(logic)
+    assert [type(error) for error in heard.errors] == [ProtectedError]
+    assert len(logic.clicks()) == 1
+    for one in (segment, other):
+        assert np.array_equal(logic.session.mask(one), scene_mask(logic, one))
 
 
 def test_an_accepted_slice_is_refused_until_it_is_opened(logic, segment, view, heard):
@@ -231,3 +254,48 @@ def test_clearing_makes_no_segment(logic, view, heard):
     logic.clearSlice(view)
     assert [type(error) for error in heard.errors] == [PromptError]
     assert logic.segmentationNode is None
+
+
+# the name and the colour of a class
+
+
+def look(logic, segment):
+    return logic._bridge.lookOf(logic.segmentationNode, segment)
+
+
+def test_undo_of_a_class_brings_name_colour_and_codes_back(logic, segment):
+    logic.segmentationNode.GetSegmentation().GetSegment(segment).SetName("left one")
+    before = look(logic, segment)
+    logic.setClass("liver")
+    logic.undo()
+    wait(logic)
+    assert look(logic, segment) == before
+
+
+def test_redo_of_a_class_gives_its_name_again(logic, segment):
+    logic.setClass("liver")
+    wait(logic)
+    after = look(logic, segment)
+    logic.undo()
+    logic.redo()
+    wait(logic)
+    assert look(logic, segment) == after
+
+
+def test_undo_from_class_to_class_brings_the_former_one_back(logic, segment):
+    logic.setClass("liver")
+    wait(logic)
+    before = look(logic, segment)
+    logic.setClass("aorta")
+    logic.undo()
+    wait(logic)
+    assert look(logic, segment) == before
+
+
+def test_a_name_given_since_stays_when_a_class_is_undone(logic, segment):
+    logic.setClass("liver")
+    wait(logic)
+    logic.segmentationNode.GetSegmentation().GetSegment(segment).SetName("left lobe")
+    logic.undo()
+    wait(logic)
+    assert (look(logic, segment).name, logic.className) == ("left lobe", None)

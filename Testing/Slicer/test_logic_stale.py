@@ -8,7 +8,7 @@ import weakref
 import numpy as np
 import pytest
 import slicer
-from KPrismSlicerLib.Events import ActDone, ModelChanged
+from KPrismSlicerLib.Events import ActDone, MessageShown, ModelChanged
 from KPrismSlicerLib.Logic import AnnotationLogic
 from logic_fixtures import *  # noqa: F403
 from logic_samples import Heard, SlowPredictor, add_image, add_view, ras_at, scene_mask, wait
@@ -172,6 +172,15 @@ def test_another_network_goes_on_with_masks_and_prompts(logic, segment, view):
     assert np.array_equal(logic.session.mask(segment), before)
     assert len(logic.clicks()) == 1
     assert logic.className == "liver"
+
+
+def test_that_the_history_ends_with_another_network_is_said(logic, segment, view, heard):
+    logic.click(ras_at(logic, (5, 9, 2)), True, view)
+    wait(logic)
+    logic.loadModel("another")
+    wait(logic)
+    assert any("undone" in event.text for event in heard.of(MessageShown))
+    assert not logic.canUndo
 
 
 def test_leaving_the_gpu_is_said_and_shown(scene):
