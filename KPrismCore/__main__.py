@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import os
+import signal
+from collections.abc import Callable
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
 
-import typer
-
-from KPrismCore.commands.console import reported
+if TYPE_CHECKING:
+    import typer
 
 PROGRAM = "python3 kprism.py"
 # command -> module of KPrismCore.commands that has a function of this name
@@ -29,6 +33,10 @@ COMMANDS = {
 
 def application() -> typer.Typer:
     """All commands; errors end them with cause, remedy and exit code 2."""
+    import typer
+
+    from KPrismCore.commands.console import reported
+
     app = typer.Typer(
         name="kprism.py", help="Promptable segmentation of medical images with the K-Prism network.",
         no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -39,5 +47,33 @@ def application() -> typer.Typer:
     return app
 
 
+def main() -> None:
+    """Run a command. Ctrl-C and a request to terminate end it with 130 and no traceback, at any moment."""
+    _on_request_to_end(_leave)
+    try:
+        app = application()
+        _on_request_to_end(_interrupt)
+        app(prog_name=PROGRAM)
+    finally:
+        _on_request_to_end(_leave)
+
+
+def _on_request_to_end(handler: Callable[[int, FrameType | None], NoReturn]) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # a shell lets commands in the background ignore Ctrl-C
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
+def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
+    """While modules are loaded nothing is written, and an exception among them would become another one."""
+    os.write(2, b"\nInterrupted.\n")
+    os._exit(130)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
 if __name__ == "__main__":
-    application()(prog_name=PROGRAM)
+    main()

@@ -8,10 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
-import struct
-import warnings
-import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -30,6 +26,7 @@ from KPrismCore.errors import CheckpointError, InputFileError
 from KPrismCore.network.authors import from_authors
 from KPrismCore.network.config import AUTHORS, KPrismConfig
 from KPrismCore.network.kprism import KPrism
+from KPrismCore.pickles import read_state_dict
 from KPrismCore.preprocess import Preprocessing
 from KPrismCore.recognition import Recognition
 from KPrismCore.storage import packed, unpacked
@@ -41,11 +38,6 @@ PAPER_CLASSES = Path(__file__).resolve().parents[1] / "Resources" / "Classes" / 
 # in the facts of the training: whether the validation subjects were trained on
 ALL_SUBJECTS = "all_subjects"
 _PREFIX = "kprism."
-# how torch's files begin, since version 1.6 and before it
-_PICKLES = (b"PK", b"\x80")
-# what torch raises for files that are no checkpoint, such as a text with another ending
-_DAMAGE = (OSError, RuntimeError, ValueError, TypeError, AttributeError, AssertionError, LookupError,
-           EOFError, struct.error, zipfile.BadZipFile)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -108,9 +100,15 @@ class Checkpoint:
         Raises:
             CheckpointError: the weights do not fit the configuration, or are no numbers.
         """
-        with torch.device("meta"):
-            network = KPrism(self.config)
-        report = compare(network.state_dict(), self.weights)
+        try:
+            with torch.device("meta"):
+                expected = KPrism(self.config).state_dict()
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise CheckpointError(
+                f"No network can be made by the configuration of '{self.card.name}' ({error}).",
+                "Copy the file again, or correct the configuration.",
+            ) from error
+        report = compare(expected, self.weights)
         if report:
             raise CheckpointError(
                 f"The weights of '{self.card.name}' do not fit their network:\n{report}\n",
@@ -235,7 +233,7 @@ def _described(file: Path, weights: Mapping[str, Tensor], metadata: Mapping[str,
             preprocessing=Preprocessing.from_dict(values.get("preprocessing", {})),
             card=ModelCard.from_dict(values.get("card", {})),
             notes=tuple(values.get("notes", ())),
-            lowest_threshold=float(values.get("lowest_threshold", HALF)),
+            lowest_threshold=_threshold(values.get("lowest_threshold", HALF)),
             confidence_lines=read_lines(values.get("confidence_lines", {})),
             zoom=Zoom.from_dict(values.get("zoom")),
             recognition=Recognition.from_dict(values.get("recognition")),
@@ -245,8 +243,17 @@ def _described(file: Path, weights: Mapping[str, Tensor], metadata: Mapping[str,
         raise CheckpointError(f"The description in {file} is damaged ({error}).", "Copy it again.") from error
 
 
+def _threshold(value: Any) -> float:
+    threshold = float(value)
+    if not 0 <= threshold <= 1:
+        raise ValueError(f"{threshold} is no threshold of a probability")
+    return threshold
+
+
 def read_official(path: str | os.PathLike[str], catalogue: Catalogue | None = None) -> Checkpoint:
-    """Read a checkpoint of the authors: a state dict, alone or under "model", with or without "module.".
+    """Read a checkpoint of the authors: a state dict, alone or under "model" or "state_dict".
+
+    Its keys may have the prefix "module." of distributed training.
 
     Raises:
         CheckpointError: the file cannot be read, could run code, or holds other entries.
@@ -277,32 +284,3 @@ def read_official(path: str | os.PathLike[str], catalogue: Catalogue | None = No
         card=ModelCard(name=file.stem, description="Official K-Prism checkpoint, converted."),
         notes=tuple(notes),
     )
-
-
-def read_state_dict(file: Path) -> dict[str, Tensor]:
-    """Read the tensors of a `.pth` file without running code: a state dict, alone or under "model".
-
-    Raises:
-        CheckpointError: the file cannot be read, could run code, or holds something else.
-    """
-    try:
-        with file.open("rb") as stream:
-            if not stream.read(2).startswith(_PICKLES):
-                raise ValueError("neither a zip archive nor a pickle")
-        with warnings.catch_warnings():
-            # torch asks for a report of what is refused below
-            warnings.simplefilter("ignore", UserWarning)
-            loaded = torch.load(file, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(
-            f"{file} was refused: it holds more than numbers and could run code; nothing of it was run.",
-            "Ask its maker for a file with the state dict only.",
-        ) from error
-    except _DAMAGE as error:
-        raise CheckpointError(f"{file} is not a readable .pth file.", "Copy or download it again.") from error
-    state = loaded.get("model", loaded) if isinstance(loaded, dict) else None
-    if not isinstance(state, dict) or not all(
-        isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()
-    ):
-        raise CheckpointError(f"{file} holds no state dict.", "Name a file with a network's weights.")
-    return state

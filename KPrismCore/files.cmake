@@ -103,6 +103,7 @@ set(KPRISM_CORE_SCRIPTS
   KPrismCore/nrrd.py
   KPrismCore/oblique.py
   KPrismCore/own_click.py
+  KPrismCore/pickles.py
   KPrismCore/predictions.py
   KPrismCore/predictor.py
   KPrismCore/predictor_answers.py

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from KPrismCore.session_state import SegmentState
+from KPrismCore.slices import Plane
 
 BoolArray = NDArray[np.bool_]
 Box = tuple[slice, slice, slice]
@@ -84,6 +85,40 @@ class Act:
     def boxes(self) -> dict[str, list[Box]]:
         """By segment identifier, the boxes (slices k, j, i) inside which voxels changed."""
         return {name: [delta.box for delta in part.deltas] for name, part in self.parts.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class SliceResult:
+    """What an act did to a slice.
+
+    Args:
+        segment: its identifier.
+        plane: the slice.
+        before, after: masks (rows, columns).
+        confidence: 0 to 1, see `Prediction`; None where the network was not asked.
+        seconds: the act took.
+        act: the step of the history that it belongs to.
+        known_class: that references were recognised as, see `Prediction`.
+    """
+
+    segment: str
+    plane: Plane
+    before: BoolArray
+    after: BoolArray
+    confidence: float | None
+    seconds: float
+    act: Act
+    known_class: str | None = None
+
+    @property
+    def added(self) -> BoolArray:
+        """Pixels (rows, columns) that joined the mask."""
+        return self.after & ~self.before
+
+    @property
+    def removed(self) -> BoolArray:
+        """Pixels (rows, columns) that left the mask."""
+        return self.before & ~self.after
 
 
 class History:

@@ -17,9 +17,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from KPrismCore import session_store
-from KPrismCore.history import Act
+from KPrismCore.history import Act, SliceResult
 from KPrismCore.predictor import Predictor
-from KPrismCore.session_base import Array, BoolArray, SliceResult, default_plane_kind
+from KPrismCore.session_base import Array, BoolArray, default_plane_kind
 from KPrismCore.session_clicks import ClickedSession
 from KPrismCore.session_state import Recall
 from KPrismCore.slice_engine import nothing_to_go_by

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from KPrismCore.doubts import Phrase
 from KPrismCore.errors import GeometryError, PromptError, ProtectedError
 from KPrismCore.geometry import VolumeGeometry
-from KPrismCore.history import DEFAULT_HISTORY_BYTES, Act, Delta, History
+from KPrismCore.history import DEFAULT_HISTORY_BYTES, Act, Delta, History, SliceResult
 from KPrismCore.labelmaps import Segment as WritableSegment
 from KPrismCore.labelmaps import WrittenSegmentation, write_segmentation
 from KPrismCore.predictor import Predictor
@@ -28,40 +28,6 @@ from KPrismCore.volumes import Volume, require_segmentable
 
 Array = NDArray[Any]
 BoolArray = NDArray[np.bool_]
-
-
-@dataclass(frozen=True, eq=False)
-class SliceResult:
-    """What an act did to a slice.
-
-    Args:
-        segment: its identifier.
-        plane: the slice.
-        before, after: masks (rows, columns).
-        confidence: 0 to 1, see `Prediction`; None where the network was not asked.
-        seconds: the act took.
-        act: the step of the history that it belongs to.
-        known_class: that references were recognised as, see `Prediction`.
-    """
-
-    segment: str
-    plane: Plane
-    before: BoolArray
-    after: BoolArray
-    confidence: float | None
-    seconds: float
-    act: Act
-    known_class: str | None = None
-
-    @property
-    def added(self) -> BoolArray:
-        """Pixels (rows, columns) that joined the mask."""
-        return self.after & ~self.before
-
-    @property
-    def removed(self) -> BoolArray:
-        """Pixels (rows, columns) that left the mask."""
-        return self.before & ~self.after
 
 
 class SessionBase:

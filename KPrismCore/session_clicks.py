@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from KPrismCore.errors import ClickOutsideError
+from KPrismCore.history import SliceResult
 from KPrismCore.predictions import Prediction
 from KPrismCore.prompts import Click
-from KPrismCore.session_base import BoolArray, SliceResult
+from KPrismCore.session_base import BoolArray
 from KPrismCore.session_prompts import DescribedSession, place_of, without
 from KPrismCore.session_segment import Segment
 from KPrismCore.session_state import Base, PackedMask, Recall, SliceState

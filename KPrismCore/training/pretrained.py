@@ -8,10 +8,10 @@ from pathlib import Path
 
 from torch import Tensor
 
-from KPrismCore.checkpoint import read_state_dict
 from KPrismCore.errors import CheckpointError, MissingPackageError
 from KPrismCore.network.kprism import KPrism
 from KPrismCore.network.trunk import trunk_weights
+from KPrismCore.pickles import read_state_dict
 from KPrismCore.training.passes import DEVIATION, MEAN
 
 TRUNK_WEIGHTS = "encoder.trunk."

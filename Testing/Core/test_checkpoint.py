@@ -186,6 +186,8 @@ def test_a_newer_format_is_refused(file):
         {"preprocessing": "[1]"},
         {"card": "[1]"},
         {"notes": "7"},
+        {"lowest_threshold": 5},
+        {"lowest_threshold": "NaN"},
     ],
 )
 def test_a_damaged_description_is_refused(file, changes):
@@ -245,10 +247,27 @@ def test_an_official_file_without_a_state_dict_is_refused(tmp_path, value):
         read_checkpoint(tmp_path / "official.pth")
 
 
-@pytest.mark.parametrize("wrapped", [True, False])
-def test_unknown_entries_of_an_official_file_are_named(tmp_path, wrapped):
-    state = {"module.backbone.strange": torch.zeros(1)}
-    torch.save({"model": state, "epoch": 3} if wrapped else state, tmp_path / "official.pth")
+@pytest.mark.parametrize("changes", [{"width": 16.5}, {"width": 2**40, "norm_groups": 8}])
+def test_a_configuration_that_no_network_can_have_is_refused(file, changes):
+    redescribed(file, config=read_metadata(file)["config"] | changes)
+    with pytest.raises(CheckpointError):
+        read_checkpoint(file).build()
+
+
+def test_a_dictionary_that_holds_itself_is_no_state_dict(tmp_path):
+    endless: dict[str, Any] = {}
+    endless["model"] = endless
+    torch.save(endless, tmp_path / "official.pth")
+    with pytest.raises(CheckpointError, match="state dict"):
+        read_checkpoint(tmp_path / "official.pth")
+
+
+@pytest.mark.parametrize("keys", [(), ("model",), ("state_dict",), ("model", "state_dict")])
+def test_unknown_entries_of_an_official_file_are_named(tmp_path, keys):
+    state: dict[str, Any] = {"module.backbone.strange": torch.zeros(1)}
+    for key in keys:
+        state = {key: state, "epoch": 3}
+    torch.save(state, tmp_path / "official.pth")
     with pytest.raises(CheckpointError, match=r"module\.backbone\.strange"):
         read_checkpoint(tmp_path / "official.pth")
 

@@ -197,3 +197,18 @@ def test_a_hundred_acts_on_a_large_volume_can_be_undone(predictor):
         session.add_click(session.plane(2 * number), INSIDE)
     assert sum(session.undo() is not None for _ in range(120)) == 120
     assert session.history.size < 16 << 20
+
+
+@pytest.mark.parametrize("step", ["undo", "redo"])
+def test_a_step_over_two_segments_of_which_one_is_locked_changes_neither(session, step):
+    segments = [session.current, session.new_segment("two")]
+    for one in segments:
+        session.set_class("liver", one.identifier)
+    list(session.predict_range([session.plane(2)], list(session.segments)))
+    if step == "redo":
+        session.undo()
+    segments[1].locked = True
+    before = [session.mask(one.identifier) for one in segments]
+    with pytest.raises(ProtectedError):
+        getattr(session, step)()
+    assert all(np.array_equal(one.voxels, mask) for one, mask in zip(segments, before, strict=True))
