@@ -15,7 +15,7 @@ FILES = sorted(LIBRARY.glob("*.py"))
 PLAIN = "__init__ Paths Events Labels Problems Checksums Child Probe System Strokes ClickRegister"
 SCENE = (
     "Grids SegmentLayer SegmentLayers Protection NodeReading MaskWriter EditableArea ReferenceSources Export"
-    " Terminologies SceneBridge SlicePlanes Changes SceneWatch SceneState SegmentationPlace"
+    " Terminologies SceneBridge SegmentLooks SlicePlanes Changes SceneWatch SceneState SegmentationPlace"
 )
 WORK = "Worker ActQueue Model"
 LOGIC = (
