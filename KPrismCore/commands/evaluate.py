@@ -81,7 +81,7 @@ def evaluate(
     skip_damaged: Annotated[bool, typer.Option(help="Leave damaged files out.")] = False,
     cache: Annotated[Path | None, typer.Option(help="Folder of kept slices, if not within --out.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    threads: Annotated[int, typer.Option(help="Processor threads; 0 finds out what is fastest.")] = 1,
+    threads: Annotated[int, typer.Option(min=0, help="Processor threads; 0 finds out what is fastest.")] = 1,
     workers: WorkerCount = 0,
     gpus_per_worker: GpuShare = 0.0,
     address: ClusterAddress = "",

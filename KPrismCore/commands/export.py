@@ -66,7 +66,7 @@ def export(
         bool, typer.Option(help="Answer references with the class they show as well; not the paper's way.")
     ] = False,
     limit: Annotated[float, typer.Option(help="Largest size allowed, in MB.")] = LIMIT_MEGABYTES,
-    threads: Annotated[int, typer.Option(help="Processor threads.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="Processor threads.")] = 1,
 ) -> None:
     """Write the averaged weights of a run with configuration, classes, preprocessing and model card."""
     torch.set_num_threads(threads)

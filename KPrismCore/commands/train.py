@@ -40,7 +40,7 @@ def train(
     steps: Annotated[int | None, typer.Option(help="Length of the whole run.")] = None,
     skip_damaged: Annotated[bool, typer.Option(help="Leave damaged files out.")] = False,
     cache: Annotated[Path | None, typer.Option(help="Folder of kept slices, if not the run's.")] = None,
-    threads: Annotated[int, typer.Option(help="Processor threads of each process.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="Processor threads of each process.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     devices: Annotated[int, typer.Option(help="Processes per machine; torchrun gives its own number.")] = 1,
     nodes: Annotated[int, typer.Option(help="Machines; torchrun gives its own number.")] = 1,
