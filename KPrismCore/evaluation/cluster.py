@@ -2,8 +2,8 @@
 
 Cases are the rows of a dataset that a pool of actors works through. Ray starts a worker anew when its process
 dies and asks for its cases again; the driver alone writes records, so none is lost and none counts twice.
-Without an address nothing listens beyond this computer: Ray's ports are on the loopback interface, and its
-usage statistics and dashboard are off.
+Without an address nothing listens or asks beyond this computer: Ray's ports are on the loopback interface,
+and its usage statistics, dashboard and search for a cloud are off.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import logging
 import os
 import shutil
 import socket
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -61,8 +62,8 @@ def ray_session(workers: Workers) -> Iterator[Any]:
         WorkerError: Ray does not start, or no cluster answers at the address.
         DeviceError: the share of a GPU is larger than all GPUs of the session.
     """
-    with _variables(QUIET):
-        with _variables(_local_variables() if workers.address is None else {}):
+    with _variables(QUIET), tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
+        with _variables(local_variables(Path(home)) if workers.address is None else {}):
             ray = import_ray()
             started = not ray.is_initialized()
             logs = _start(ray, workers) if started else None
@@ -181,10 +182,19 @@ def _dataset(ray: Any, recipe: Recipe, questions: Sequence[Row], workers: Worker
     return cases.map_batches(CaseWorker, fn_constructor_args=(recipe,), batch_size=1, compute=pool, **share)
 
 
-def _local_variables() -> dict[str, str]:
+def local_variables(home: Path) -> dict[str, str]:
+    """Return the environment variables of a session on this computer.
+
+    Even with its statistics off, Ray asks the metadata addresses of cloud providers where it runs, unless its
+    own description of a cluster lies in the home folder. An empty one keeps it from asking.
+
+    Args:
+        home: an empty folder, which Ray's processes get as their home folder.
+    """
+    (home / "ray_bootstrap_config.yaml").write_text("{}\n", encoding="ascii")
     # a worker has to find this package wherever the driver was started
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    return ONE_THREAD | LOOPBACK | {"PYTHONPATH": path}
+    return ONE_THREAD | LOOPBACK | {"PYTHONPATH": path, "HOME": str(home), "USERPROFILE": str(home)}
 
 
 @contextmanager

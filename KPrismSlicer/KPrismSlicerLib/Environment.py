@@ -190,8 +190,11 @@ class Environment:
         choice = self._system.setting(_CHOICE)
         if choice not in CHOICES:
             choice = "extension"
-        Installer(self._system, progress).remove()
-        return self._installNow(choice, self._system.setting(_FOLDER), progress)
+        folder = self._system.setting(_FOLDER)
+        installer = Installer(self._system, progress)
+        installer.checkSource(choice, folder)
+        installer.remove()
+        return self._installNow(choice, folder, progress)
 
     def _resumeLater(self, what: str) -> bool:
         self._system.setSetting(_RESUME, what)

@@ -73,6 +73,15 @@ class Installer:
             self._pip("install", "--no-user", "--only-binary", ":all:", SAFETENSORS)
         return False
 
+    def checkSource(self, choice: str, folder: str) -> None:
+        """Look whether a folder is still there and whole, before what it would replace is removed.
+
+        Raises:
+            InstallationError: it is not.
+        """
+        if choice == "folder":
+            Offline.checkFolder(Path(folder), self._progress, self._system.idle)
+
     def remove(self) -> None:
         """Uninstall PyTorch and safetensors; where pip cannot, delete their folders.
 

@@ -17,6 +17,7 @@ from KPrismCore.commands.demo import empty_table
     "line",
     [
         "bench --threads -3", "bench --repeats 0", "latency --clicks 1", "data . --size 0",
+        "train a b --threads 0", "export a b --threads 0", "evaluate --data a --threads -1",
     ],
 )  # fmt: skip
 def test_a_number_that_makes_no_sense_is_refused(line):

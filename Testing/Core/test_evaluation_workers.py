@@ -23,7 +23,7 @@ from KPrismCore.commands.evaluate import evaluate
 from KPrismCore.errors import CheckpointError, DeviceError, MissingPackageError, WorkerError
 from KPrismCore.evaluation import cluster, runs
 from KPrismCore.evaluation.cases import Case, DataPlace
-from KPrismCore.evaluation.cluster import Workers, measure_on_workers, ray_session
+from KPrismCore.evaluation.cluster import Workers, local_variables, measure_on_workers, ray_session
 from KPrismCore.evaluation.cluster_worker import CaseWorker, Recipe, question, records_of
 from KPrismCore.evaluation.model_scores import weights_hash
 from KPrismCore.evaluation.protocol import MODEL, OWN, PREVIOUS, SAME, Protocol, Record
@@ -149,6 +149,16 @@ def test_a_broken_run_goes_on_with_the_cases_that_are_left(a_run, the_cases):
 @pytest.mark.slow
 def test_a_session_without_an_address_listens_on_this_computer_only(a_ray_session):
     assert [node["NodeManagerAddress"] for node in a_ray_session.nodes()] == ["127.0.0.1"]
+
+
+@pytest.mark.slow
+def test_a_session_without_an_address_does_not_look_for_a_cloud(tmp_path, monkeypatch):
+    usage = pytest.importorskip("ray._common.usage.usage_lib", reason="needs Ray")
+    for name, value in local_variables(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(usage, "get_cloud_from_metadata_requests", lambda: pytest.fail("it asked"))
+    file = os.path.expanduser("~/ray_bootstrap_config.yaml")
+    assert usage.get_cluster_config_to_report(file).cloud_provider is None
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -123,6 +124,15 @@ def test_repair_uses_the_folder_again(environment, folder, models, programs):
     links = links_for(programs)
     environment.repair()
     assert links[0][0].startswith(folder.as_uri())
+
+
+def test_a_repair_removes_nothing_where_the_folder_is_gone(environment, folder, models, programs):
+    environment.install("folder", str(folder))
+    programs.commands.clear()
+    shutil.rmtree(folder)
+    with pytest.raises(InstallationError, match="no usable list"):
+        environment.repair()
+    assert programs.commands == []
 
 
 # What changes after the check
