@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
 import time
 from dataclasses import fields, is_dataclass, replace
@@ -61,6 +62,11 @@ def keep_freed_memory() -> bool:
         return False
     mallopt = ctypes.CDLL(None).mallopt
     return all(mallopt(number, size) == 1 for number, size in (_TRIM_THRESHOLD, _MMAP_THRESHOLD))
+
+
+def use_threads(count: int) -> None:
+    """Compute with so many threads; with no more than there are processors, and with one at least."""
+    torch.set_num_threads(max(1, min(count, os.cpu_count() or 1)))
 
 
 @lru_cache(maxsize=1)

@@ -181,7 +181,10 @@ def to_unit(image: Array, value_range: Range) -> NDArray[np.float32]:
     low, high = value_range
     # float32 holds all 8- and 16-bit values exactly; wider ones are brought near 0 before they are rounded
     wide: NDArray[Any] = image[..., :3].astype(np.float32 if image.dtype.itemsize <= 2 else np.float64)
-    unit = np.clip(((wide - low) / (high - low)).astype(np.float32), 0, 1)
+    # a range too narrow for float32 would be none; what is far outside of it is black or white
+    width = max(high - low, float(np.finfo(np.float32).tiny))
+    with np.errstate(over="ignore"):
+        unit = np.clip(((wide - low) / width).astype(np.float32), 0, 1)
     return np.ascontiguousarray(np.broadcast_to(unit, (*unit.shape[:2], 3)))
 
 

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from KPrismCore.device import choose_device, measured_threads
+from KPrismCore.device import choose_device, measured_threads, use_threads
 from KPrismCore.evaluation.speed import SpeedReport, measure_speed
 from KPrismCore.model import DEFAULT_MODEL, load_model
 from KPrismCore.network.config import FULL
@@ -32,7 +32,7 @@ def bench(
     """Time encoder, first prompt and further clicks; the fast path against the plain one, in one run."""
     place = choose_device(device)
     loaded = load_model(model, device).network
-    torch.set_num_threads(threads or measured_threads())
+    use_threads(threads or measured_threads())
     console = Console()
     console.print(f"{platform.system()} {platform.machine()}, torch {torch.__version__}, {place}, "
                   f"{torch.get_num_threads()} threads")  # fmt: skip

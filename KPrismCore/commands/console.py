@@ -17,7 +17,7 @@ Result = TypeVar("Result")
 
 
 def reported(command: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-    """Wrap a command: a KPrismError is printed and ends it with 2, Ctrl-C ends it with 130.
+    """Wrap a command: a KPrismError, or one of the system, is told and ends it with 2, Ctrl-C with 130.
 
     The wrapped function keeps its signature and docstring, which typer reads.
     """
@@ -29,6 +29,17 @@ def reported(command: Callable[Parameters, Result]) -> Callable[Parameters, Resu
         except KPrismError as error:
             say(f"Error: {error.cause}\nWhat to do: {error.remedy}")
             sys.exit(FAILED)
+        except BrokenPipeError:
+            # whoever read the output has closed it, as `head` does; typer ends then without a word
+            raise
+        except OSError as error:
+            # an act that knows more than the system has made an error of its own of it
+            place = "" if error.filename is None else f"{shortened(str(error.filename))}: "
+            say(
+                f"Error: {place}{error.strerror or error}.\n"
+                "What to do: Check the path, your rights to it and the free space."
+            )
+            sys.exit(FAILED)
         except MemoryError:
             say("Error: The memory does not suffice.\nWhat to do: Close other programs, or crop the image.")
             sys.exit(FAILED)
@@ -37,6 +48,11 @@ def reported(command: Callable[Parameters, Result]) -> Callable[Parameters, Resu
             sys.exit(INTERRUPTED)
 
     return run
+
+
+def shortened(text: str, most: int = 120) -> str:
+    """A text of which the end is left out where it is too long to be looked at."""
+    return text if len(text) <= most else f"{text[:most]}..."
 
 
 def say(text: str) -> None:

@@ -6,12 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table as Grid
 
+from KPrismCore.device import use_threads
 from KPrismCore.errors import TrainingDataError
 from KPrismCore.evaluation.benchmark import Benchmark
 from KPrismCore.evaluation.cases import Case, DataPlace, EvaluationSet
@@ -98,7 +98,7 @@ def evaluate(
     loaded = load_model(model, device)
     other = load_model(previous, device) if previous else None
     if threads > 0:
-        torch.set_num_threads(threads)
+        use_threads(threads)
     benchmark = Benchmark(Predictor(loaded), protocol, previous=Predictor(other) if other else None)
     names = [name.strip() for name in sets.split(",") if name.strip()]
     there = DataPlace(data.resolve(), skip_damaged, (cache or out / "slices").resolve())

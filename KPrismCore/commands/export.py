@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
 
 from KPrismCore.checkpoint import Checkpoint
+from KPrismCore.device import use_threads
 from KPrismCore.errors import InputFileError, OutputFileError
 from KPrismCore.evaluation.card_figures import with_figures
 from KPrismCore.recognition import Recognition
@@ -72,7 +72,7 @@ def export(
     threads: Annotated[int, typer.Option(min=1, help="Processor threads.")] = 1,
 ) -> None:
     """Write the averaged weights of a run with configuration, classes, preprocessing and model card."""
-    torch.set_num_threads(threads)
+    use_threads(threads)
     _check_target(run, out, overwrite)
     _check_together(run, data, mix)
     described = read_card(card) if card else begun_card(run, out.stem)

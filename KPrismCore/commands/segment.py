@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import torch
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -25,6 +24,7 @@ from KPrismCore.commands.segment_inputs import (
     parse_slices,
     parse_window,
 )
+from KPrismCore.device import use_threads
 from KPrismCore.errors import PromptError, ReferenceMismatchError
 from KPrismCore.labelmaps import WrittenSegmentation
 from KPrismCore.model import DEFAULT_MODEL, Model, load_model
@@ -119,7 +119,7 @@ def segment(
     _check_request(request)
     loaded = load_model(model, device)
     if threads:
-        torch.set_num_threads(threads)
+        use_threads(threads)
     run(request, loaded)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
 
+from KPrismCore.device import use_threads
 from KPrismCore.errors import OutputFileError
 from KPrismCore.training.configuration import read_settings
 from KPrismCore.training.datasets.opening import open_data
@@ -60,7 +60,7 @@ def train(
     # new classes learn in every step
     idle = settings.learned == ALL
     fabric = make_fabric(devices, nodes, settings.precision, device, idle_weights=idle)
-    torch.set_num_threads(threads)
+    use_threads(threads)
     with fabric.rank_zero_first():
         say = print if fabric.is_global_zero else _silent
         kept = cache or out / "slices"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Iterator
 
@@ -9,7 +10,13 @@ import pytest
 import torch
 
 from KPrismCore import device
-from KPrismCore.device import choose_device, is_out_of_memory, keep_freed_memory, measured_threads
+from KPrismCore.device import (
+    choose_device,
+    is_out_of_memory,
+    keep_freed_memory,
+    measured_threads,
+    use_threads,
+)
 from KPrismCore.errors import DeviceError
 
 
@@ -133,3 +140,13 @@ def test_other_systems_are_not_asked_to_keep_freed_memory(monkeypatch):
     keep_freed_memory.cache_clear()
     assert not keep_freed_memory()
     keep_freed_memory.cache_clear()
+
+
+@pytest.mark.parametrize("asked", [-3, 0, 100_000])
+def test_a_number_of_threads_that_would_bring_the_machine_down_is_not_taken(asked):
+    original = torch.get_num_threads()
+    try:
+        use_threads(asked)
+        assert 1 <= torch.get_num_threads() <= (os.cpu_count() or 1)
+    finally:
+        torch.set_num_threads(original)

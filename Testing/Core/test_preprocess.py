@@ -180,3 +180,8 @@ def test_settings_decide_the_numbers() -> None:
 def test_eight_bit_volumes_stay_as_they_are_for_the_authors_checkpoints() -> None:
     volume = np.arange(200, dtype=np.uint8).reshape(2, 10, 10)
     assert intensity_range(volume, "MR", settings=Preprocessing(quantise=True)) == (0, 255)
+
+
+def test_a_range_of_almost_no_width_gives_black_and_white() -> None:
+    image = np.array([[-1, 0, 1]], dtype=np.int16)
+    assert to_unit(image, (0.0, 1e-300))[0, :, 0].tolist() == [0, 0, 1]

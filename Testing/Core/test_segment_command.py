@@ -196,7 +196,7 @@ def test_a_time_point_can_be_chosen(run, folder):
 
 def test_threads_are_set(run, monkeypatch):
     counts = []
-    monkeypatch.setattr(command.torch, "set_num_threads", counts.append)
+    monkeypatch.setattr("torch.set_num_threads", counts.append)
     run("--class", "liver", "--threads", "1", "--slices", "1")
     assert counts[-1] == 1
 
@@ -351,6 +351,17 @@ def test_ctrl_c_while_writing_keeps_the_old_result(run, folder, monkeypatch):
     assert run("--class", "liver", "--overwrite").exit_code == 130
     assert (folder / "out.seg.nrrd").read_text() == "old"
     assert sorted(os.listdir(folder)) == before
+
+
+def test_a_name_too_long_for_the_system_is_explained(run):
+    done = run("--class", "liver", output=f"{'long' * 100}.nrrd")
+    assert done.exit_code == 2
+    assert "too long" in done.output
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_window_of_no_width_to_speak_of_is_no_occasion_for_warnings(run):
+    assert run("--class", "liver", "--window", "0,1e-300").exit_code == 0
 
 
 def test_a_full_memory_is_explained(run, monkeypatch):
