@@ -197,3 +197,19 @@ def test_a_hundred_acts_on_a_large_volume_can_be_undone(predictor):
         session.add_click(session.plane(2 * number), INSIDE)
     assert sum(session.undo() is not None for _ in range(120)) == 120
     assert session.history.size < 16 << 20
+
+
+def test_an_act_on_two_segments_of_which_one_is_locked_is_not_undone_in_part(
+    session: AnnotationSession,
+) -> None:
+    first, other = session.current, session.new_segment("two")
+    plane = session.plane(2)
+    act = session.add_click(plane, INSIDE, first.identifier).act
+    whole = np.ones(plane.shape, dtype=bool)
+    session.set_mask(whole, plane, other.identifier, label="click", join=act)
+    before = first.voxels.copy()
+    other.locked = True
+    with pytest.raises(ProtectedError):
+        session.undo()
+    assert np.array_equal(first.voxels, before)
+    assert first.state.at(plane).clicks == (INSIDE,)
