@@ -11,7 +11,7 @@ from slicer.i18n import tr as _
 
 from KPrismCore.errors import ClickOutsideError, KPrismError
 from KPrismCore.prompts import Click
-from KPrismCore.slices import Plane
+from KPrismCore.slices import Plane, SlicePlane
 from KPrismSlicerLib.ActQueue import Act, Steps
 from KPrismSlicerLib.Case import Case
 from KPrismSlicerLib.Events import ActStarted, PlacedClick, PromptsChanged
@@ -224,8 +224,10 @@ class ClickLogic(SliceActs):
 
 def _keyOf(case: Case, plane: Plane) -> str:
     if case.session is None:
-        return ""
-    # torch comes with it, and a click must not wait for torch
+        # what tells planes apart otherwise comes with torch, and a click must not wait for torch
+        if isinstance(plane, SlicePlane):
+            return repr((plane.normal_axis, plane.index))
+        return repr((plane.origin.tolist(), plane.x_direction.tolist(), plane.y_direction.tolist()))
     from KPrismCore.session_state import plane_key
 
     return plane_key(plane)

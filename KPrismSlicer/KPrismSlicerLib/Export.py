@@ -29,6 +29,8 @@ _TABLE = ".ctbl"
 _DEVICES = re.compile(r"(?i)^(con|prn|aux|nul|com\d|lpt\d)(?=\.|$)")
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f]+')
 _LONGEST = 120
+# of 255 that a name may have: endings, and those of files that are being written, come to it
+_LONGEST_BYTES = 200
 
 
 @dataclass(frozen=True)
@@ -108,10 +110,10 @@ def writeCase(
     """
     kinds = _known(formats)
     paths = exportPaths(segmentationNode, volumeNode, folder, kinds, segments)
-    existing = [path for path in paths if path.exists()]
-    if existing and not overwrite:
+    found = existing(paths)
+    if found and not overwrite:
         raise OutputFileError(
-            _("{files} already exists.").format(files=", ".join(path.name for path in existing)),
+            _("{files} already exists.").format(files=", ".join(path.name for path in found)),
             _("Choose another folder, or allow overwriting."),
         )
     geometry = gridOf(volumeNode, inWorld=False)
@@ -126,9 +128,28 @@ def writeCase(
     return CaseExport(tuple(paths), tuple(warnings))
 
 
+def existing(paths: Iterable[Path]) -> list[Path]:
+    """Those of some files that are there already.
+
+    Raises:
+        OutputFileError: the system does not take such a path, for example as it is too long.
+    """
+    try:
+        return [path for path in paths if path.exists()]
+    except (OSError, ValueError) as error:
+        raise OutputFileError(
+            _("The files cannot be written there: {reason}.").format(
+                reason=getattr(error, "strerror", None) or error
+            ),
+            _("Choose another folder."),
+        ) from error
+
+
 def safeName(text: str) -> str:
     """A name that every system takes as part of a file name; never empty."""
-    name = _FORBIDDEN.sub("_", " ".join(text.split()))[:_LONGEST].strip(" .")
+    name = _FORBIDDEN.sub("_", " ".join(text.split()))[:_LONGEST]
+    # systems count bytes, and letters of other scripts take several
+    name = name.encode("utf-8", "ignore")[:_LONGEST_BYTES].decode("utf-8", "ignore").strip(" .")
     return _DEVICES.sub(r"\1_", name) or "case"
 
 

@@ -59,7 +59,7 @@ class ExportBox:
         if not ui.exportFolder.currentPath:
             raise OutputFileError(_("No folder is chosen."), _("Choose the folder for the files."))
         case = (logic.segmentationNode, logic.volumeNode, Path(ui.exportFolder.currentPath), self.formats)
-        existing = [path for path in Export.exportPaths(*case) if path.exists()]
+        existing = Export.existing(Export.exportPaths(*case))
         if existing and not self._context.ask(_question(existing), _("Replace files?")):
             return
         done = Export.writeCase(*case, overwrite=bool(existing))

@@ -47,4 +47,5 @@ def deviceText(device: Any) -> str:
         return _("{name}, {memory:.0f} GB").format(name=found.name, memory=found.total_memory / 2**30)
     if device.type == "mps":
         return _("Apple GPU")
-    return _("CPU, {count} threads").format(count=torch.get_num_threads())
+    count = torch.get_num_threads()
+    return _("CPU, 1 thread") if count == 1 else _("CPU, {count} threads").format(count=count)

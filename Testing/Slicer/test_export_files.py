@@ -239,3 +239,14 @@ def test_names_are_made_safe_for_files(scene, text, name):
     from KPrismSlicerLib.Export import safeName
 
     assert safeName(text) == name
+
+
+def test_a_long_name_in_another_script_can_be_written(bridge, segmentation, volume, tmp_path):
+    volume.SetName("\u60a3\u8005" * 80)
+    paths = bridge.exportCase(segmentation, volume, tmp_path, ("seg.nrrd", "nrrd", "nii.gz"))
+    assert all(path.is_file() for path in paths)
+
+
+def test_a_folder_of_a_name_that_is_too_long_is_an_error(bridge, segmentation, volume, tmp_path):
+    with pytest.raises(OutputFileError, match="cannot be written"):
+        bridge.exportCase(segmentation, volume, tmp_path / ("q" * 300), ["nrrd"])
