@@ -22,25 +22,7 @@ from KPrismCore.integrity import damaged
 FloatArray = NDArray[np.float64]
 
 # what belongs to images without being one, and segmentations, which are no image to segment
-NOT_IMAGES = frozenset(
-    (
-        "SEG",
-        "RTSTRUCT",
-        "RTPLAN",
-        "RTDOSE",
-        "RTRECORD",
-        "SR",
-        "PR",
-        "KO",
-        "REG",
-        "DOC",
-        "ECG",
-        "AU",
-        "FID",
-        "RWV",
-        "",
-    )
-)
+NOT_IMAGES = frozenset(("", *"SEG RTSTRUCT RTPLAN RTDOSE RTRECORD SR PR KO REG DOC ECG AU FID RWV".split()))
 # DICOM's modalities under the names used here; others keep their DICOM code
 _MODALITIES = {
     **dict.fromkeys(("CR", "DX", "RG", "MG", "XA", "RF", "IO", "PX"), "XR"),
@@ -56,7 +38,10 @@ _DISTANCE_TOLERANCE = 0.05
 
 @dataclass(frozen=True)
 class Header:
-    """What is needed of one file; position and orientation LPS in mm, None where the file has none."""
+    """What is needed of one file; position and orientation LPS in mm, None where the file has none.
+
+    `scale` is slope and intercept of its values, as they are written.
+    """
 
     path: Path
     modality: str
@@ -65,6 +50,7 @@ class Header:
     orientation: FloatArray | None
     size: tuple[int, ...]
     spacing: tuple[float, float]
+    scale: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True)
@@ -105,6 +91,7 @@ def read_header(path: Path) -> Header:
         _numbers(_tag(reader, "0020|0037"), 6),
         tuple(reader.GetSize()),
         (spacing[0], spacing[1]),
+        (_tag(reader, "0028|1053"), _tag(reader, "0028|1052")),
     )
 
 
@@ -143,25 +130,40 @@ def read_series(files: list[Path]) -> Series:
         InputFileError: a damaged file.
         GeometryError: gantry tilt; slices missing, doubled, unevenly spaced or not parallel.
     """
-    headers, positions, orientation = _sorted_slices([read_header(path) for path in files])
+    headers, positions, orientation = sorted_slices([read_header(path) for path in files])
     reader = sitk.ImageSeriesReader()
     reader.SetFileNames([str(header.path) for header in headers])
+    if len({header.scale for header in headers}) > 1:
+        # each slice of a PET is scaled on its own, and ITK takes the type of the first for all
+        reader.SetOutputPixelType(sitk.sitkFloat32)
     try:
         with quiet():
             image = reader.Execute()
     except RuntimeError as error:
         raise damaged(files[0].parent) from error
-    # the whole stack decides the distance: a scanner rounds each position
-    step = float(np.linalg.norm(positions[-1] - positions[0])) / (len(positions) - 1)
-    row, column = orientation[:3], orientation[3:]
-    direction = np.stack([row, column, np.cross(row, column)], axis=1)
-    spacing = (*headers[0].spacing, step)
-    geometry = VolumeGeometry.from_parts(image.GetSize()[:3], spacing, direction, positions[0])
+    geometry = regular_grid(headers, positions, orientation, image.GetSize()[:3])
     return Series(image, geometry, headers[0])
 
 
-def _sorted_slices(headers: list[Header]) -> tuple[list[Header], FloatArray, FloatArray]:
-    """Check slices and sort them along their normal: headers, positions (N, 3) LPS, orientation (6,)."""
+def regular_grid(
+    headers: list[Header], positions: FloatArray, orientation: FloatArray, size: tuple[int, ...]
+) -> VolumeGeometry:
+    """Give the grid of slices that `sorted_slices` has sorted; of its results, and the size (I, J, K)."""
+    # the whole stack decides the distance: a scanner rounds each position
+    span = positions[-1] - positions[0]
+    row, column = orientation[:3], orientation[3:]
+    normal = np.cross(row, column)
+    direction = np.stack([row, column, normal if span @ normal > 0 else -normal], axis=1)
+    spacing = (*headers[0].spacing, float(np.linalg.norm(span)) / (len(positions) - 1))
+    return VolumeGeometry.from_parts(size, spacing, direction, positions[0])
+
+
+def sorted_slices(headers: list[Header]) -> tuple[list[Header], FloatArray, FloatArray]:
+    """Check slices and sort them along their normal: headers, positions (N, 3) LPS, orientation (6,).
+
+    Raises:
+        GeometryError: gantry tilt; slices missing, doubled, unevenly spaced or not parallel.
+    """
     places = [_place(header) for header in headers]
     _check_alike(headers, [orientation for _, orientation in places])
     orientation = places[0][1]
@@ -189,7 +191,7 @@ def _check_alike(headers: list[Header], orientations: list[FloatArray]) -> None:
         if np.abs(orientation - orientations[0]).max() > 1e-3:
             raise GeometryError(
                 f"{first.path.name} and {header.path.name} are not parallel.",
-                "Take the localizer out of the folder.",
+                "Take the localizer out of the folder, or choose another series.",
             )
         if header.size[2:] != (1,):
             raise GeometryError(f"{header.path} holds several frames.", "Open it on its own.")
@@ -211,7 +213,7 @@ def _check_distances(headers: list[Header], places: FloatArray) -> None:
         if distance < 1e-3:
             raise GeometryError(
                 f"Slices {pair} lie at the same place.",
-                "Put each time point or acquisition into a folder of its own.",
+                "Put each time point or acquisition into a file or folder of its own.",
             )
         if abs(distance - usual) <= _DISTANCE_TOLERANCE * usual:
             continue

@@ -29,6 +29,7 @@ set(KPRISM_CORE_SCRIPTS
   KPrismCore/decision.py
   KPrismCore/device.py
   KPrismCore/dicom.py
+  KPrismCore/dicom_frames.py
   KPrismCore/doubts.py
   KPrismCore/errors.py
   KPrismCore/evaluation/benchmark.py

@@ -15,6 +15,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from KPrismCore import dicom
+from KPrismCore.dicom_frames import placed
 from KPrismCore.errors import ImageContentError, InputFileError
 from KPrismCore.geometry import VolumeGeometry
 from KPrismCore.image_files import PICTURE_ENDINGS, check_readable, read_image, stem
@@ -114,13 +115,11 @@ def _folder_and_series(path: str | os.PathLike[str]) -> tuple[Path | None, str |
 def _read_file(path: Path, frame: int | None, name: str) -> Volume:
     code = _dicom_code(path)
     image = read_image(path, checked=True)
-    if code is None:
-        picked, frames = _pick(image, path, frame)
-    elif image.GetSize()[2] > 1 and dicom.modality_name(code) not in _SPATIAL:
-        picked, frames = _pick_picture(image, path, frame)
-    else:
+    if code is not None and (image.GetSize()[2] == 1 or dicom.modality_name(code) in _SPATIAL):
         _check_frame(path, frame, 1)
-        picked, frames = image, 1
+        return _volume(*placed(path, image, code), code, name)
+    pick = _pick if code is None else _pick_picture
+    picked, frames = pick(image, path, frame)
     volume = _volume(picked, VolumeGeometry.from_image(picked), code or "", name, frames)
     return _without_false_colours(volume) if path.suffix.lower() == ".bmp" else volume
 

@@ -61,6 +61,14 @@ def test_a_dicom_folder_is_sorted_by_position(tmp_path: Path) -> None:
     assert read_volume(folder).array[:, 0, 0].tolist() == [5, 4, 3, 2, 1, 0]
 
 
+@pytest.mark.parametrize("slopes", [[1, 0.5, 0.25, 2, 1], [1, 9000, 1, 1, 1]], ids=["fractions", "large"])
+def test_slices_that_are_scaled_each_on_its_own_keep_their_values(tmp_path: Path, slopes) -> None:
+    for number, slope in enumerate(slopes):
+        dicom_slice(tmp_path, number + 4, STRAIGHT[number], Modality="PT", RescaleSlope=slope)
+    expected = [slope * (number + 4) for number, slope in enumerate(slopes)]
+    assert read_volume(tmp_path).array[:, 0, 0].tolist() == expected
+
+
 def test_a_dicom_folder_has_the_geometry_of_its_slices(a_series: Path) -> None:
     geometry = read_volume(a_series).geometry
     assert geometry.spacing == pytest.approx((0.7, 0.8, 3.0))
