@@ -67,9 +67,10 @@ class OpenCase(LogicBase):
         """Open the case anew with the network that has come; masks and prompts stay, the history ends."""
         if self._case is not None:
             former, self._case.session = self._case.session, None
+            yield from self._opening(self._case)
+            # last, as what is on show of the last act goes with the opening
             if former is not None and len(former.history):
                 self._say(_("Masks and prompts stay with the new model, but earlier acts cannot be undone."))
-            yield from self._opening(self._case)
 
     def _addOpening(self) -> None:
         case = self._case

@@ -284,3 +284,9 @@ def test_what_a_moved_segmentation_costs_stays_on_show_beside_the_next_click(
         shown.append(a_panel.ui.errorBar.visible)
     assert "was moved" in a_panel.ui.errorCause.text
     assert shown == [True, False]
+
+
+def test_that_the_history_ends_with_another_model_is_read_in_the_panel(host, a_panel, a_liver):
+    a_panel.ui.loadButton.click()
+    finish(host, a_panel)
+    assert "cannot be undone" in a_panel.ui.resultText.text
