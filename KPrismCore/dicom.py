@@ -22,7 +22,10 @@ from KPrismCore.integrity import damaged
 FloatArray = NDArray[np.float64]
 
 # what belongs to images without being one, and segmentations, which are no image to segment
-NOT_IMAGES = frozenset(("", *"SEG RTSTRUCT RTPLAN RTDOSE RTRECORD SR PR KO REG DOC ECG AU FID RWV".split()))
+NOT_IMAGES = frozenset((
+    "SEG", "RTSTRUCT", "RTPLAN", "RTDOSE", "RTRECORD", "SR", "PR", "KO", "REG", "DOC", "ECG", "AU", "FID", "RWV",
+    "",
+))  # fmt: skip
 # DICOM's modalities under the names used here; others keep their DICOM code
 _MODALITIES = {
     **dict.fromkeys(("CR", "DX", "RG", "MG", "XA", "RF", "IO", "PX"), "XR"),
