@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from KPrismCore.atomic import atomic_path
 from KPrismCore.class_table import ClassEntry
-from KPrismCore.errors import GeometryError, OutputFileError
+from KPrismCore.errors import GeometryError, InputFileError, OutputFileError
 from KPrismCore.geometry import VolumeGeometry
+from KPrismCore.integrity import check_complete
 from KPrismCore.nrrd import write_nrrd
 from KPrismCore.terminology import UNSPECIFIED, Terminology
 
@@ -231,8 +232,11 @@ def _write_image(image: sitk.Image, temporary: Path, target: Path) -> None:
     try:
         sitk.WriteImage(image, str(temporary), useCompression=True)
         written.ReadImageInformation()
-    except RuntimeError as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        # of a full disk ITK's NIfTI writer tells the terminal only
+        check_complete(temporary)
+    except (RuntimeError, InputFileError) as error:
+        told = "it was not written to its end" if isinstance(error, InputFileError) else str(error)
+        lines = [line.strip() for line in told.splitlines() if line.strip()]
         raise OutputFileError(
             f"{target} cannot be written ({lines[-1] if lines else 'unknown reason'}).",
             f"Choose a folder with free space, or the ending {SEGMENTATION_ENDING}.",

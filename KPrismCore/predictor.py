@@ -265,13 +265,14 @@ class Predictor(PredictorAnswers):
         before: NDArray[np.float32],
     ) -> Prediction:
         """`predict` on a part of the image and on all of it; outside the part is nothing of the object."""
-        if features.near is None or features.near[0] != window:
+        found = features.near
+        if found is None or found[0] != window:
             part = self.encode(
                 features.pixels[window.cut], features.modality,
                 spacing=features.letterbox.spacing, value_range=features.value_range,
             )  # fmt: skip
-            features.near = window, part
-        near, inside = features.near[1], window.clicks(clicks)
+            features.near = found = window, part
+        near, inside = found[1], window.clicks(clicks)
         answer = self._decode(near, None, None, inside, self._previous(near, before[window.cut]))
         seen = near.letterbox.restore(answer)[0, 0].numpy()
         share = self.model.zoom.whole if self.model.zoom else 0.0

@@ -61,13 +61,15 @@ class PredictorAnswers(PredictorInputs):
         return resize(self._run(decode).float(), self.model.input_size).sigmoid().cpu()
 
     def _matched(self, features: Features, references: ReferenceFeatures) -> ImageFeatures:
-        if features.matched is None or features.matched[0] is not references:
+        # taken once: another thread may put something else there meanwhile
+        matched = features.matched
+        if matched is None or matched[0] is not references:
             place = self.model.device
             image = self.model.network.with_references(
                 to_device(features.image, place), to_device(references, place)
             )
-            features.matched = references, image
-        return features.matched[1]
+            features.matched = matched = references, image
+        return matched[1]
 
     @staticmethod
     def _probability(features: Features, of: NDArray[Any] | Prediction) -> NDArray[np.float32]:

@@ -112,3 +112,26 @@ def test_a_failing_library_is_an_output_error_with_its_reason(
     monkeypatch.setattr(labelmaps.sitk, "WriteImage", fail)
     with pytest.raises(OutputFileError, match=r"case\.mha cannot be written \(ITK ERROR: the disk is full\)"):
         write_segmentation(tmp_path / "case.mha", [a_liver], a_tilted_geometry)
+
+
+@pytest.mark.parametrize("ending", [".nii", ".nii.gz", ".mha"])
+def test_a_file_that_the_library_cut_short_without_a_word_is_refused(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    a_tilted_geometry: VolumeGeometry,
+    a_liver: Segment,
+    ending: str,
+) -> None:
+    original, path = sitk.WriteImage, tmp_path / f"case{ending}"
+    path.write_bytes(b"yesterday")
+
+    def write_short(image: sitk.Image, name: str, **options: bool) -> None:
+        original(image, name, **options)
+        with Path(name).open("rb+") as stream:
+            stream.truncate(Path(name).stat().st_size - 5)
+
+    monkeypatch.setattr(labelmaps.sitk, "WriteImage", write_short)
+    with pytest.raises(OutputFileError, match="not written to its end"):
+        write_segmentation(path, [a_liver], a_tilted_geometry, overwrite=True)
+    assert path.read_bytes() == b"yesterday"
+    assert leftovers(tmp_path) == []

@@ -319,3 +319,22 @@ def test_a_reference_lost_at_the_network_size_is_refused(predictor):
     mask[1, 1] = True
     with pytest.raises(ReferenceMismatchError, match="lost"):
         predictor.encode_references([(image, mask)])
+
+
+def test_references_that_another_thread_asks_with_meanwhile_do_not_answer(monkeypatch):
+    predictor, image = Predictor(tiny_model()), np.random.default_rng(0).random((40, 50)) * 255
+    mask = np.zeros(image.shape, dtype=bool)
+    mask[5:20, 5:20] = True
+    one, other = (predictor.encode_references([(image, shown)]) for shown in (mask, ~mask))
+    features = predictor.encode(image)
+    expected = predictor.predict(predictor.encode(image), references=one).probability
+
+    class Shared(type(features)):
+        """Features in which another thread puts its own at once."""
+
+        def __setattr__(self, name, value):
+            super().__setattr__(name, theirs if name == "matched" and value is not None else value)
+
+    theirs = (other, predictor._matched(predictor.encode(image), other))
+    shared = Shared(features.letterbox, features.image, features.modality, image, features.value_range)
+    assert np.allclose(predictor.predict(shared, references=one).probability, expected, atol=1e-6)
