@@ -23,8 +23,8 @@ FloatArray = NDArray[np.float64]
 
 # what belongs to images without being one, and segmentations, which are no image to segment
 NOT_IMAGES = frozenset((
-    "SEG", "RTSTRUCT", "RTPLAN", "RTDOSE", "RTRECORD", "SR", "PR", "KO", "REG", "DOC", "ECG", "AU", "FID", "RWV",
-    "",
+    "SEG", "RTSTRUCT", "RTPLAN", "RTDOSE", "RTRECORD", "SR", "PR", "KO", "REG", "DOC", "ECG", "AU", "FID",
+    "RWV", "",
 ))  # fmt: skip
 # DICOM's modalities under the names used here; others keep their DICOM code
 _MODALITIES = {
