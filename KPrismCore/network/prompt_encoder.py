@@ -183,18 +183,31 @@ class ClickEncoder(nn.Module):
         return code + polarity
 
     def content(self, clicks: ClickSet, tokens: Tensor, level: int) -> Tensor:
-        """(B, N, width): the cell under the click, on finer levels the mean of its 3x3 neighbourhood."""
+        """(B, N, width): the cell under the click, on finer levels the mean of its 3x3 neighbourhood.
+
+        The authors take that mean on the coarsest level too where the channels of the cell add up to 0.
+        """
         grid, factor = self.config.grids[level], self.config.strides[level]
         if self.config.authors_rules:  # rounding can leave the grid; such clicks have no feature
             cell = (clicks.points / factor).round().long()
         else:
             cell = ((clicks.points + 0.5) / factor).floor().long().clamp(0, grid - 1)
         found = ((cell >= 0) & (cell < grid)).all(-1) & (clicks.labels >= 0)
-        reach = 0 if level == 0 else 1
-        span = torch.arange(-reach, reach + 1, device=tokens.device)
-        near = cell[:, :, None] + torch.cartesian_prod(span, span).view(-1, 2)
-        valid = ((near >= 0) & (near < grid)).all(-1) & found[..., None]
-        index = (near.clamp(0, grid - 1) * torch.tensor([grid, 1], device=tokens.device)).sum(-1)
-        rows = torch.arange(tokens.shape[0], device=tokens.device)[:, None, None]
-        values = tokens[rows, index] * valid[..., None].to(tokens)
-        return values.sum(2) / valid.sum(2, keepdim=True).clamp(min=1).to(tokens)
+        content = _mean_around(tokens, cell, found, grid, reach=0 if level == 0 else 1)
+        if self.config.authors_rules and level == 0:
+            empty = found & (content.sum(-1) == 0)
+            if empty.any():
+                around = _mean_around(tokens, cell, found, grid, reach=1)
+                content = torch.where(empty[..., None], around, content)
+        return content
+
+
+def _mean_around(tokens: Tensor, cell: Tensor, found: Tensor, grid: int, reach: int) -> Tensor:
+    """(B, N, width): mean of tokens (B, H*W, width) so many cells around each (B, N, 2); 0 if not found."""
+    span = torch.arange(-reach, reach + 1, device=tokens.device)
+    near = cell[:, :, None] + torch.cartesian_prod(span, span).view(-1, 2)
+    valid = ((near >= 0) & (near < grid)).all(-1) & found[..., None]
+    index = (near.clamp(0, grid - 1) * torch.tensor([grid, 1], device=tokens.device)).sum(-1)
+    rows = torch.arange(tokens.shape[0], device=tokens.device)[:, None, None]
+    values = tokens[rows, index] * valid[..., None].to(tokens)
+    return values.sum(2) / valid.sum(2, keepdim=True).clamp(min=1).to(tokens)

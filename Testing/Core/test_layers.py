@@ -239,6 +239,15 @@ def test_by_the_rules_of_the_authors_the_last_pixel_rounds_out_of_the_grid(level
     assert content((63.0, 63.0), level_tokens[0], 0, replace(TINY, authors_rules=True)) == 0
 
 
+@pytest.mark.parametrize(("authors", "expected"), [(True, 88 / 9), (False, 0)])
+def test_by_the_authors_rules_a_cell_that_adds_up_to_0_takes_the_mean_around_it(
+    level_tokens, authors, expected
+):
+    level_tokens[0][0, 10] = 0  # what is left around it adds up to 88
+    found = content((32.0, 32.0), level_tokens[0], 0, replace(TINY, authors_rules=authors))
+    assert found == pytest.approx(expected)
+
+
 def test_the_read_out_is_the_softmax_of_squared_distances():
     torch.manual_seed(0)
     query, keys, values = torch.randn(1, 6, 2, 3), torch.randn(1, 2, 6, 2, 3), torch.randn(1, 2, 5, 2, 3)
