@@ -65,7 +65,7 @@ def write_report(folder: Path, results: Results, sheet: bytes | None = None) -> 
 
 def sections(results: Results, sheet: bytes | None = None) -> list[Section]:
     """The report; what was not measured is left out."""
-    facts = Grid(("", ""), [(WORDS.get(name, name), str(value)) for name, value in results.facts.items()])
+    facts = Grid(("", ""), [(WORDS.get(name, name), _said(value)) for name, value in results.facts.items()])
     found = [
         Section("What was measured", HOW, [facts]),
         means_section(results),
@@ -85,3 +85,7 @@ def sections(results: Results, sheet: bytes | None = None) -> list[Section]:
         text = "Best, median and worst case of each mode; truth green, prediction magenta."
         found.append(Section("Pictures", [text], pictures=[Picture("sheet.png", text, sheet)]))
     return [section for section in found if section.grids or section.pictures]
+
+
+def _said(value: object) -> str:
+    return str(value) if not isinstance(value, bool) else "yes" if value else "no"

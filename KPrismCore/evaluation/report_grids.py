@@ -13,13 +13,14 @@ from KPrismCore.evaluation.protocol import MODEL
 def grid_of_methods(
     head: str, rows: Mapping[str, Mapping[Measure, Figure | None]], measures: Sequence[Measure]
 ) -> Grid:
-    """Means with their intervals."""
+    """Means with their intervals; what no row has is left out."""
+    shown = [measure for measure in measures if any(figures.get(measure) for figures in rows.values())]
     lines = [
-        [name, *(format_figure(figures[measure], measure.digits, interval=True) for measure in measures)]
+        [name, *(format_figure(figures[measure], measure.digits, interval=True) for measure in shown)]
         for name, figures in rows.items()
         if any(figures.values())
     ]
-    return Grid((head, *(measure.name for measure in measures)), lines, frozenset({MODEL}))
+    return Grid((head, *(measure.name for measure in shown)), lines, frozenset({MODEL}))
 
 
 def grid_of_table(table: Table, method: str, measures: Sequence[Measure], *, interval: bool = False) -> Grid:

@@ -167,6 +167,17 @@ def test_what_was_not_measured_is_left_out_of_the_report():
     assert {"What was measured", "Every set", "Convergence"} <= titles
 
 
+def test_measures_that_no_method_has_are_no_columns_of_the_means():
+    found = sections(results_of([record("a", "s", [0.5] * 10)], FACTS))
+    means = next(section for section in found if section.title == "Means over the sets")
+    assert not any(cell == "-" for grid in means.grids for row in grid.rows for cell in row)
+
+
+def test_facts_are_told_in_words():
+    text = markdown("Evaluation", sections(results_of([record("a", "s", [0.5] * 10)], {"noisy": False})))
+    assert "| an imperfect person's clicks too | no |" in text
+
+
 def test_text_cannot_break_out_of_the_page():
     found = results_of([record("<b>", "s", [0.5] * 10)], {"model": "<script>"})
     page = one_page("Evaluation", sections(found))
