@@ -11,10 +11,9 @@ class Changes:
 
     Shifts, along rows and columns alike, are fractions of the image's edge; `scale` is how much more of the
     image is shown (less where negative), of each axis on its own; rotations are degrees, intensities
-    fractions of the range [0, 1],
-    blur (standard deviation) pixels; noise has a deviation from 0 to the given one. Ranges are (least,
-    greatest). In class mode, where left and right have a meaning, images are mirrored only with
-    `class_flips`, and rotated by at most `class_rotation`.
+    fractions of the range [0, 1], blur (standard deviation) pixels; noise has a deviation from 0 to the given
+    one. Ranges are (least, greatest). In class mode, where left and right have a meaning, images are mirrored
+    only with `class_flips`, and rotated by at most `class_rotation`.
 
     `tint` scales and shifts each colour on its own. `curve` redraws the scale of intensities, still rising,
     through `curve_points` points. `field` brightens smoothly over the image, as MR coils do: by exp of a
