@@ -178,6 +178,7 @@ set(KPRISM_CORE_SCRIPTS
   KPrismCore/training/progress.py
   KPrismCore/training/recalibrate.py
   KPrismCore/training/runlog.py
+  KPrismCore/training/sameness.py
   KPrismCore/training/schedule.py
   KPrismCore/training/settings.py
   KPrismCore/training/state.py

@@ -14,9 +14,10 @@ from KPrismCore.training.datasets.opening import open_data
 from KPrismCore.training.loop import Trainer
 from KPrismCore.training.new_classes import network_settings, with_classes
 from KPrismCore.training.processes import make_fabric
+from KPrismCore.training.sameness import compare_data, data_facts
 from KPrismCore.training.schedule import with_steps
 from KPrismCore.training.settings import ALL
-from KPrismCore.training.state import STATE_NAME
+from KPrismCore.training.state import STATE_NAME, load_state
 from KPrismCore.training.warm_start import open_start
 
 RESOURCES = Path(__file__).resolve().parents[2] / "Resources"
@@ -65,6 +66,10 @@ def train(
         say = print if fabric.is_global_zero else _silent
         kept = cache or out / "slices"
         sets = open_data(data, settings.kept_size, skip_damaged=skip_damaged, cache=kept, report=say)
+        if goes_on:
+            # before anything of the run's folder is written
+            facts = data_facts(sets, settings.kept_size, pixels=False)
+            compare_data(load_state(out / STATE_NAME), facts, out)
         settings, classes = with_classes(settings, sets, out, start, say)
     trainer = Trainer(settings, sets, classes, out, fabric)
     absent = settings.absent_sets(image_set.name for image_set in sets)

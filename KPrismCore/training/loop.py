@@ -35,6 +35,7 @@ from KPrismCore.training.pretrained import has_trunk, load_trunk
 from KPrismCore.training.processes import any_of, facts, make_fabric
 from KPrismCore.training.progress import ProgressLines
 from KPrismCore.training.runlog import RunLog, Window, mean_scores
+from KPrismCore.training.sameness import DATA, compare_data, data_facts
 from KPrismCore.training.schedule import with_length
 from KPrismCore.training.settings import TrainingSettings
 from KPrismCore.training.state import NAMED, STATE_NAME, changed_settings, load_state, save_state, tidy_up
@@ -74,6 +75,7 @@ class Trainer:
     ) -> None:
         training, validation = recipe_parts(sets, settings)
         self._saw_all = settings.all_subjects
+        self._data = data_facts(sets, settings.kept_size)
         images = sum(len(part.samples) for part in training if settings.set_factor(part.name) > 0)
         self.settings = settings = with_length(settings, images)
         self.folder = folder
@@ -136,10 +138,12 @@ class Trainer:
         """Continue from the state file; every process reads it.
 
         Returns:
-            The settings that are not those of the run so far, by name: it goes on with the new ones.
+            The settings that are not those of the run so far, by name, and the sets of which images are not:
+            it goes on with the new ones.
 
         Raises:
             CheckpointError: it cannot be read, or belongs to another network.
+            TrainingDataError: the run began with other sets or subjects.
         """
         state = load_state(self.state_path)
         if state["network"] != self._network():
@@ -147,6 +151,7 @@ class Trainer:
                 f"{self.state_path} was trained with another network configuration.",
                 "Use the configuration of that run, or another folder.",
             )
+        images = [f"images of {name}" for name in compare_data(state, self._data, self.folder)]
         self.model.load_state_dict(state["model"])
         self.learner.average.model.load_state_dict(state["average"])
         self.learner.optimizer.load_state_dict(state["optimizer"])
@@ -156,7 +161,7 @@ class Trainer:
         self.best = state.get("best")
         self._saw_all |= state.get(ALL_SUBJECTS, False)
         self._named = joined_classes(self._named, state.get(NAMED))
-        return changed_settings(state.get("settings", {}), self.settings.to_plain())
+        return changed_settings(state.get("settings", {}), self.settings.to_plain()) + images
 
     def save(self) -> None:
         """Write the state file, from the first process; an interrupted write leaves the old one."""
@@ -240,7 +245,7 @@ class Trainer:
             "optimizer": self.learner.optimizer.state_dict(), "scaler": self.learner.scaler_state(),
             "step": self.step, "samples": self.samples, "seconds": self._seconds, "best": self.best,
             ALL_SUBJECTS: self._saw_all, NAMED: self._named, "settings": self.settings.to_plain(),
-            "network": self._network(), **facts(self.fabric, self.settings),
+            "network": self._network(), DATA: self._data, **facts(self.fabric, self.settings),
         }  # fmt: skip
 
     def _network(self) -> dict[str, Any]:

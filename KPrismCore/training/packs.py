@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -42,6 +43,10 @@ class Sample:
         """Return the labels with at least 16 pixels; fewer cannot be segmented at this size."""
         counts = np.bincount(self.mask.ravel(), minlength=2)
         return [int(label) for label in np.nonzero(counts >= MIN_TARGET_PIXELS)[0] if label > 0]
+
+    def checksum(self) -> tuple[int, ...]:
+        """Return numbers that change with the pixels of image or mask."""
+        return zlib.crc32(self.image.tobytes()), zlib.crc32(self.mask.tobytes())
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import zlib
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -234,6 +235,10 @@ class StoredSample(Sample):
     def labels(self) -> list[int]:
         """The labels with at least 16 pixels, which are known without reading the pixels."""
         return sorted(int(self._table[number]) for number in self._stored.present[self._number])
+
+    def checksum(self) -> tuple[int, ...]:
+        """Numbers that change with the pixels, known without reading these."""
+        return *self._stored.checksums[self._number], zlib.crc32(self._table.tobytes())
 
 
 def number_labels(labels: Iterable[Label]) -> dict[int, str]:

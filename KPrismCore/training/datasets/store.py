@@ -42,6 +42,7 @@ class StoredSlices:
         places: per slice, where it lies in its volume, as `Slice` has it.
         present: per slice, the numbers of the labels with at least 16 pixels.
         fingerprints: per slice, a hash of the image's bytes.
+        checksums: per slice, those of image and mask in the file.
     """
 
     path: Path
@@ -51,6 +52,7 @@ class StoredSlices:
     places: tuple[float, ...]
     present: tuple[tuple[int, ...], ...]
     fingerprints: tuple[str, ...]
+    checksums: tuple[tuple[int, int], ...]
 
     def __len__(self) -> int:
         return len(self.places)
@@ -139,6 +141,8 @@ def _opened(path: Path) -> StoredSlices | None:
     try:
         with np.load(path, allow_pickle=False) as archive:
             meta = json.loads(str(archive["meta"]))
+        with zipfile.ZipFile(path) as kept:
+            sums = {entry.filename: entry.CRC for entry in kept.infolist()}
         labels = tuple(Label(**{**label, "values": tuple(label["values"])}) for label in meta["labels"])
         return StoredSlices(
             path,
@@ -148,6 +152,7 @@ def _opened(path: Path) -> StoredSlices | None:
             tuple(meta["places"]),
             tuple(tuple(numbers) for numbers in meta["present"]),
             tuple(meta["fingerprints"]),
+            tuple((sums[f"image{n}.npy"], sums[f"mask{n}.npy"]) for n in range(len(meta["places"]))),
         )
     except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile):
         return None
