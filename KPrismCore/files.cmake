@@ -72,6 +72,7 @@ set(KPRISM_CORE_SCRIPTS
   KPrismCore/integrity.py
   KPrismCore/labelmaps.py
   KPrismCore/launcher/__init__.py
+  KPrismCore/launcher/aside.py
   KPrismCore/launcher/console.py
   KPrismCore/launcher/damage.py
   KPrismCore/launcher/environment.py

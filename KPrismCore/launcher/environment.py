@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
-import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+from KPrismCore.launcher.aside import Aside
 from KPrismCore.launcher.console import LauncherError, format_bytes, format_seconds, say
 from KPrismCore.launcher.damage import damaged_packages, forget
 from KPrismCore.launcher.installer import (
@@ -24,6 +24,7 @@ from KPrismCore.launcher.installer import (
 from KPrismCore.launcher.lock import FolderLock
 from KPrismCore.launcher.packages import BASE, LIGHT, RESEARCH, PackageSet, Wanted, single_requirements
 
+LOG = "install.log"
 VERSION_CODE = "import sys; print('%d.%d' % sys.version_info[:2])"
 
 
@@ -75,26 +76,29 @@ class Environment:
 
         Args:
             sources: where to install from.
-            recreate: begin with nothing.
+            recreate: begin with nothing; what was there is kept until that is complete.
             wanted: what has to be there.
             thorough: do not believe that it is complete while packages lack files.
 
         Raises:
             LauncherError: says what stands in the way and what to do.
         """
-        if not recreate and self.is_complete(wanted) and not (thorough and damaged_packages(self.folder)):
+        aside = Aside(self.folder, LOG)
+        untidy = thorough and (aside.is_there() or bool(damaged_packages(self.folder)))
+        if not recreate and self.is_complete(wanted) and not untidy:
             return
         require_modules()
-        with FolderLock(self.root / ".venv.lock") as lock:
+        with FolderLock(self.root / ".venv.lock") as lock, aside:
+            aside.recover(self.is_complete())
             damaged = damaged_packages(self.folder) if thorough else []
             if not recreate and self.is_complete(wanted) and not damaged:
                 return
             start = time.monotonic()
             addition_only = not recreate and self.is_complete() and not damaged
-            self._announce(sources, wanted, addition_only)
-            self._make_folder(lock.descriptor, recreate, wanted, addition_only)
+            self._announce(sources, wanted, recreate, addition_only)
+            self._make_folder(lock.descriptor, aside, recreate, wanted, addition_only)
             forget(damaged_packages(self.folder))
-            pip = PipRun(self.python, self.folder / "install.log", lock.descriptor)
+            pip = PipRun(self.python, self.folder / LOG, lock.descriptor)
             missing = self._install(pip, sources, wanted)
             self._check_imports(wanted, missing)
             self._write_markers(wanted, missing)
@@ -123,9 +127,10 @@ class Environment:
                     digest.update(path.read_text(encoding="utf-8").encode())
         return f"requirements {digest.hexdigest()} python {version}"
 
-    def _announce(self, sources: Sources, wanted: Wanted, addition_only: bool) -> None:
+    def _announce(self, sources: Sources, wanted: Wanted, recreate: bool, addition_only: bool) -> None:
         state = "This is the first start" if not self.folder.exists() else "The environment is not complete"
         state = "This command needs more packages" if addition_only else state
+        state = "The environment is made anew" if recreate else state
         origin = f"the folder {sources.wheels}" if sources.wheels else "your package index, by pip's settings"
         sets = [] if addition_only else [self.base]
         sets += [self.research] if wanted.research else []
@@ -134,15 +139,20 @@ class Environment:
         for packages in sets:
             say(packages.size)
 
-    def _make_folder(self, lock: int, recreate: bool, wanted: Wanted, addition_only: bool) -> None:
+    def _make_folder(
+        self, lock: int, aside: Aside, recreate: bool, wanted: Wanted, addition_only: bool
+    ) -> None:
         if self._is_there() and (recreate or not self._usable(addition_only)):
             say("  making .venv anew")
-            self._remove_folder()
+            # an installation goes on where it stopped, rather than to come back to what did not work
+            aside.put(keep=(recreate or addition_only) and self.python_version() is not None)
             addition_only = False
         needed = self.research.disk_bytes if wanted.research else 0
         if not addition_only:
             needed += self.base.disk_bytes - folder_bytes(self.folder)
-        require_space(self.folder if self.folder.exists() else self.root, needed)
+        beside = " Or delete the folder .venv, which is kept until the new one is complete."
+        place = self.folder if self.folder.exists() else self.root
+        require_space(place, needed, beside if aside.is_there() else "")
         if self._is_there():
             # An interrupted addition changes no package of the base, which stays complete.
             stale = [self.research_marker] if wanted.research else []
@@ -171,25 +181,6 @@ class Environment:
         """Whether pip can go on in the folder; a complete base may be of another Python than the running."""
         running = f"{sys.version_info.major}.{sys.version_info.minor}"
         return (addition_only or self.python_version() == running) and self._has_pip()
-
-    def _remove_folder(self) -> None:
-        if self.folder.is_symlink():
-            raise LauncherError(
-                "The folder .venv is a link, and what it leads to has to be made anew.",
-                "Delete the link, or empty the folder that it leads to, and try again.",
-            )
-        try:
-            if self.folder.is_file():
-                self.folder.unlink()
-                return
-            # The marker goes first: what is left of an interrupted removal must not count as complete.
-            self.marker.unlink(missing_ok=True)
-            shutil.rmtree(self.folder)
-        except OSError as error:
-            raise LauncherError(
-                f"The old environment cannot be removed ({error.strerror or error}).",
-                "Close all programs that use it, or delete the folder .venv yourself, and try again.",
-            ) from error
 
     def _has_pip(self) -> bool:
         return subprocess.run([self.python, "-m", "pip", "--version"], capture_output=True).returncode == 0

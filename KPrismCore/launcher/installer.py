@@ -78,13 +78,14 @@ def free_bytes(folder: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
-def require_space(folder: Path, needed: int) -> None:
+def require_space(folder: Path, needed: int, way_out: str = "") -> None:
     """Raise LauncherError if the disk of the folder has less free space than needed (in bytes)."""
     free = free_bytes(folder)
     if free < needed:
         raise LauncherError(
             f"The disk is too full: {format_bytes(needed)} are needed, {format_bytes(free)} are free.",
-            "Free some space, or move this folder to a larger disk, and run the same command again.",
+            "Free some space, or move this folder to a larger disk, and run the same command again."
+            + way_out,
         )
 
 
