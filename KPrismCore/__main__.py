@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import signal
 from collections.abc import Callable
@@ -37,6 +38,8 @@ def application() -> typer.Typer:
 
     from KPrismCore.commands.console import reported
 
+    # where the home folder cannot be written to, matplotlib takes a temporary one, and need not say so
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     app = typer.Typer(
         name="kprism.py", help="Promptable segmentation of medical images with the K-Prism network.",
         no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,

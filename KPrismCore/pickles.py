@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import pickletools
 import struct
 import warnings
 import zipfile
@@ -42,8 +43,11 @@ def read_state_dict(file: Path) -> dict[str, Tensor]:
 def _loaded(file: Path) -> Any:
     try:
         with file.open("rb") as stream:
-            if not stream.read(2).startswith(_BEGINNINGS):
-                raise ValueError("neither a zip archive nor a pickle")
+            beginning = stream.read(2)
+        if not beginning.startswith(_BEGINNINGS):
+            if _is_old_pickle(file):
+                raise pickle.UnpicklingError("no file of torch.save")
+            raise ValueError("neither a zip archive nor a pickle")
         with warnings.catch_warnings():
             # torch asks for a report of what is refused below
             warnings.simplefilter("ignore", UserWarning)
@@ -55,6 +59,20 @@ def _loaded(file: Path) -> Any:
         ) from error
     except _DAMAGE as error:
         raise CheckpointError(f"{file} is not a readable .pth file.", "Copy or download it again.") from error
+
+
+def _is_old_pickle(file: Path) -> bool:
+    """Whether a file is a pickle of the first protocols, which have no beginning of their own.
+
+    Its instructions are read one by one, and none is carried out.
+    """
+    with file.open("rb") as stream:
+        try:
+            count = sum(1 for _ in pickletools.genops(stream))
+        except (ValueError, IndexError, UnicodeDecodeError):
+            return False
+    # a text may begin with the mark of the end
+    return count > 1
 
 
 def _unwrapped(value: Any) -> Any:

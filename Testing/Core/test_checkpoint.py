@@ -225,10 +225,14 @@ def test_the_malicious_file_would_make_its_marker(tmp_path):
     assert (tmp_path / "marker").exists()
 
 
-def test_a_file_that_could_run_code_is_refused_with_that_reason(tmp_path):
-    torch.save({"model": Malicious(tmp_path / "marker")}, tmp_path / "official.pth")
+@pytest.mark.parametrize("protocol", [None, 0, 1, 2, 5])
+def test_a_file_that_could_run_code_is_refused_with_that_reason(tmp_path, protocol):
+    """`protocol` of a bare pickle; None for a file of torch.save."""
+    path, value = tmp_path / "official.pth", {"model": Malicious(tmp_path / "marker")}
+    torch.save(value, path) if protocol is None else path.write_bytes(pickle.dumps(value, protocol))
     with pytest.raises(CheckpointError, match="could run code"):
-        read_checkpoint(tmp_path / "official.pth")
+        read_checkpoint(path)
+    assert not (tmp_path / "marker").exists()
 
 
 @pytest.mark.parametrize("damage", [text, empty, truncated])

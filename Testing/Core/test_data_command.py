@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -84,6 +87,20 @@ def test_the_command_says_what_is_there(tmp_path, capsys, monkeypatch):
     assert "liver (16)" in said
     assert "case_001_0000.nii.gz is truncated" in said
     assert "notes: of no known layout" in said
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs the places of Linux")
+def test_a_home_folder_that_cannot_be_written_to_is_no_matter(tmp_path):
+    write_pack(tmp_path / "data", "discs")
+    (tmp_path / "home").touch()
+    hidden = ("MPLCONFIGDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")
+    variables = {name: value for name, value in os.environ.items() if name not in hidden}
+    command = [sys.executable, "-m", "KPrismCore", "data", tmp_path / "data", "--sheet", tmp_path / "s.png"]
+    done = subprocess.run(
+        command, env={**variables, "HOME": str(tmp_path / "home")}, cwd=Path(__file__).parents[2],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_sheet_has_a_row_per_set(tmp_path):
