@@ -134,8 +134,8 @@ class DecoderLayer(nn.Module):
         """Pixels (B, size^2, width) and tokens to the updated pixels and token contents."""
         content = tokens.content
         if self.has_tokens:
-            places = sine_positions(size, size, pixels.shape[-1], pixels.device)
             bias, position = tokens.key_bias(), tokens.position
+            places = sine_positions(size, size, pixels.shape[-1], pixels.device, position.dtype)
             content = self.query_attention(content, position, pixels, places, blocked)
             content = self.ffn(self.self_attention(content, position, bias))
             pixels = self.pixel_attention(pixels, places, content, position, key_bias=bias, give_up=True)

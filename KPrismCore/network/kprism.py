@@ -87,7 +87,9 @@ class KPrism(nn.Module):
 
     def encode_image(self, image: Tensor) -> ImageFeatures:
         """Normalised image (B, 3, S, S) to the features of every later prompt."""
-        return self.features(self.encoder(image.contiguous(memory_format=torch.channels_last)))
+        # of the weights' type, whichever they were changed to
+        typed = image.to(self.level_embed.weight.dtype)
+        return self.features(self.encoder(typed.contiguous(memory_format=torch.channels_last)))
 
     def features(self, maps: list[Tensor]) -> ImageFeatures:
         """The features of images (B, 3, S, S), of which the encoder made these maps."""
@@ -103,8 +105,9 @@ class KPrism(nn.Module):
         """One level of the image, with the position and the level's embedding at every pixel."""
         projected = self.projections[level](features)
         height, width = projected.shape[-2:]
-        places = sine_positions(height, width, self.config.width, projected.device)
-        return projected + to_map(places + self.level_embed.weight[level], height, width)
+        embedding = self.level_embed.weight[level]
+        places = sine_positions(height, width, self.config.width, embedding.device, embedding.dtype)
+        return projected + to_map(places + embedding, height, width)
 
     def encode_references(self, images: Tensor, masks: Tensor) -> ReferenceFeatures:
         """Normalised images (B, R, 3, S, S) and binary masks (B, R, 1, S, S) of one object."""
@@ -112,9 +115,10 @@ class KPrism(nn.Module):
 
     def encode_shown(self, images: Tensor, masks: Tensor) -> tuple[ReferenceFeatures, list[Tensor]]:
         """`encode_references`, and the encoder's maps of the images (B*R, 3, S, S), for `features`."""
-        batch, count = images.shape[:2]
+        batch, count, dtype = *images.shape[:2], self.level_embed.weight.dtype
         image, mask = (
-            x.flatten(0, 1).contiguous(memory_format=torch.channels_last) for x in (images, masks.to(images))
+            x.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+            for x in (images.to(dtype), masks.to(images.device, dtype))
         )
         stages = [self.config.stage_of(stride) for stride in self.config.strides]
         seen = self.encoder(image)
@@ -130,7 +134,8 @@ class KPrism(nn.Module):
     def with_references(self, features: ImageFeatures, references: ReferenceFeatures) -> ImageFeatures:
         """Features read out from the references at the coarsest level, spec section 6, or at two."""
         coarse, *others = features.levels
-        coarse = self._project(0, read_out(features.query, references.keys, references.values))
+        found = read_out(features.query, references.keys, references.values)
+        coarse = self._project(0, found.to(self.level_embed.weight))
         if self.finer_read_out is not None:
             others[0] = others[0] + self.finer_read_out(features, references)
         return replace(features, levels=(coarse, *others), summaries=references.summaries)

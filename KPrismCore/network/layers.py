@@ -249,10 +249,12 @@ def _sine_positions(height: int, width: int, channels: int, device: str) -> Tens
     return torch.cat((rows, columns), dim=2).reshape(1, height * width, channels).to(device)
 
 
-def sine_positions(height: int, width: int, channels: int, device: torch.device) -> Tensor:
+def sine_positions(
+    height: int, width: int, channels: int, device: torch.device, dtype: torch.dtype = torch.float32
+) -> Tensor:
     """(1, H*W, C) sine position code, rows in the first half of the channels. Spec section 5."""
     with torch.inference_mode(False):
-        return _sine_positions(height, width, channels, str(device))
+        return _sine_positions(height, width, channels, str(device)).to(dtype)
 
 
 def to_tokens(x: Tensor) -> Tensor:

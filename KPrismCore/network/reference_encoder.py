@@ -18,8 +18,9 @@ def read_out(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     reference pixel n and query pixel j: (2 K_n Q_j - |K_n|^2) / sqrt(C), softmax over n.
     """
     # a difference of large sums: half precision would lose it
+    wide = torch.promote_types(query.dtype, torch.float32)
     with torch.autocast(query.device.type, enabled=False):
-        return _read_out(query.float(), keys.float(), values.float())
+        return _read_out(query.to(wide), keys.to(wide), values.to(wide))
 
 
 def _read_out(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
@@ -59,7 +60,7 @@ class FinerReadOut(nn.Module):
         query, keys, values = features.finer_query, references.finer_keys, references.finer_values
         if query is None or keys is None or values is None:
             raise ValueError("image and references are not of this network")
-        added: Tensor = self.projection(read_out(query, keys, values))
+        added: Tensor = self.projection(read_out(query, keys, values).to(self.projection.weight))
         return added
 
 

@@ -211,3 +211,17 @@ def test_training_and_evaluation_agree_without_dropout_and_batch_statistics(fold
     wanted = answer(network, given)
     with_gradient = network.decode(network.encode_image(given["image"]), prompts_of(network, given))
     assert largest_difference([x.detach() for x in with_gradient], wanted) <= 1e-4
+
+
+# the map of an empty prompt is almost constant, so that normalisation makes much of its rounding
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(torch.float64, 0.05), (torch.float16, 0.05), (torch.bfloat16, 0.2)]
+)
+@pytest.mark.parametrize("mode", ["class", "references", "class references clicks previous"])
+def test_other_kinds_of_numbers_give_the_answer_of_float32(dtype, tolerance, mode):
+    config = replace(TINY, reference_joins=True, finer_read_out=True)
+    wanted = answer(network_of(config), made_up(mode))
+    found = answer(network_of(config).to(dtype), made_up(mode))
+    assert {x.dtype for x in found} == {dtype}
+    # behind the first layer, masks that random weights leave at one half turn with any rounding
+    assert largest_difference([found[0].float()], wanted[:1]) <= tolerance
