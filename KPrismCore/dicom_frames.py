@@ -18,7 +18,9 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from KPrismCore.dicom import Header, regular_grid, sorted_slices
+from KPrismCore.errors import GeometryError
 from KPrismCore.geometry import VolumeGeometry
+from KPrismCore.image_files import check_frame
 
 FloatArray = NDArray[np.float64]
 
@@ -41,37 +43,73 @@ class FramePlaces:
     intercepts: FloatArray
 
 
-def placed(path: Path, image: sitk.Image, modality: str) -> tuple[sitk.Image, VolumeGeometry]:
+def placed(
+    path: Path, image: sitk.Image, modality: str, time_point: int | None = None
+) -> tuple[sitk.Image, VolumeGeometry, int]:
     """Give the frames of a DICOM file in their order in space, each scaled by its own numbers, and the grid.
 
     Args:
         path: of the file.
         image: what SimpleITK read from it; given back where the file does not tell of its frames.
         modality: value of tag 0008|0060.
+        time_point: which frames to take, from 0, where as many lie at each place (also echoes, for example).
+
+    Returns:
+        Image, grid, and the number of time points in the file.
 
     Raises:
-        GeometryError: the frames make no regular volume; those where it breaks are named.
+        GeometryError: the frames make no regular volume; those where it breaks are named. There are several
+            time points, and none was chosen.
+        ImageContentError: there is no such time point.
     """
     places = frame_places(path, image.GetSize()[2]) if image.GetDimension() == 3 else None
+    times = [[0]] if places is None else time_points(places.positions)
+    if len(times) > 1 and time_point is None:
+        raise GeometryError(
+            f"{path} has {len(times)} frames at the same place, at each of {len(times[0])} places (time "
+            "points, for example).",
+            f"Choose one: frame 0 to {len(times) - 1}.",
+        )
+    check_frame(path, time_point, len(times))
     if places is None:
-        return image, VolumeGeometry.from_image(image)
-    columns, rows, count = image.GetSize()
+        return image, VolumeGeometry.from_image(image), 1
+    order, grid = _sorted_frames(path, image, modality, places, times[time_point or 0])
+    return _in_order(_rescaled(image, places), order), grid, len(times)
+
+
+def time_points(positions: FloatArray) -> list[list[int]]:
+    """Part frames with positions (N, 3) by how often their place was there before, as they are stored.
+
+    One list of all frames where not as many lie at each place.
+    """
+    at: dict[tuple[float, ...], list[int]] = {}
+    for number, position in enumerate(positions):
+        at.setdefault(tuple((position.round(2) + 0.0).tolist()), []).append(number)
+    if len({len(numbers) for numbers in at.values()}) > 1:
+        return [list(range(len(positions)))]
+    return [sorted(numbers) for numbers in zip(*at.values(), strict=True)]
+
+
+def _sorted_frames(
+    path: Path, image: sitk.Image, modality: str, places: FramePlaces, numbers: list[int]
+) -> tuple[list[int], VolumeGeometry]:
+    """The numbers of some frames in their order in space, and their grid."""
+    columns, rows, _ = image.GetSize()
     headers = [
         Header(
             Path(f"frame {number + 1} of {path.name}"), modality, "", places.positions[number],
             places.orientations[number], (columns, rows, 1),
             (float(places.spacings[number, 1]), float(places.spacings[number, 0])),
         )
-        for number in range(count)
+        for number in numbers
     ]  # fmt: skip
     ordered, positions, orientation = sorted_slices(headers)
-    numbers = {header.path: number for number, header in enumerate(headers)}
-    order = [numbers[header.path] for header in ordered]
+    by_path = {header.path: number for number, header in zip(numbers, headers, strict=True)}
+    order = [by_path[header.path] for header in ordered]
     if order == sorted(order, reverse=True):
         # counted from the other end, which is a grid too: GDCM and 3D Slicer leave it so
         order, positions = order[::-1], positions[::-1]
-    grid = regular_grid(headers, positions, orientation, (columns, rows, count))
-    return _in_order(_rescaled(image, places), order), grid
+    return order, regular_grid(headers, positions, orientation, (columns, rows, len(order)))
 
 
 def frame_places(path: Path, count: int) -> FramePlaces | None:
@@ -131,6 +169,6 @@ def _rescaled(image: sitk.Image, places: FramePlaces) -> sitk.Image:
 
 
 def _in_order(image: sitk.Image, order: list[int]) -> sitk.Image:
-    if order == sorted(order):
+    if order == list(range(image.GetSize()[2])):
         return image
     return sitk.GetImageFromArray(np.ascontiguousarray(sitk.GetArrayFromImage(image)[order]))

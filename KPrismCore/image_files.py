@@ -115,12 +115,29 @@ def check_readable(path: Path) -> bool:
     return dicom
 
 
+def check_frame(path: Path, frame: int | None, frames: int) -> None:
+    """Check that a file has the frame (time point or component, from 0) that was asked for, if any was.
+
+    Raises:
+        ImageContentError: it has not.
+    """
+    if frame is not None and not 0 <= frame < frames:
+        raise ImageContentError(
+            f"{path} has no frame {frame}: it has {frames}.", f"Choose a frame from 0 to {frames - 1}."
+        )
+
+
 def _translated(path: Path, error: BaseException) -> InputFileError | GeometryError:
     text = str(error)
     if "orthonormal" in text or "Bad direction" in text:
         return GeometryError(
             f"{path} has sheared or singular directions.",
             "Resample it onto an orthogonal grid, in 3D Slicer for example.",
+        )
+    if "Zero-valued spacing" in text:
+        return GeometryError(
+            f"{path} has a voxel spacing of 0 mm, as where all frames lie at one place.",
+            "Save one frame, or the image with its true spacing.",
         )
     if isinstance(error, MemoryError) or "allocate" in text:
         return InputFileError(

@@ -18,7 +18,7 @@ from KPrismCore import dicom
 from KPrismCore.dicom_frames import placed
 from KPrismCore.errors import ImageContentError, InputFileError
 from KPrismCore.geometry import VolumeGeometry
-from KPrismCore.image_files import PICTURE_ENDINGS, check_readable, read_image, stem
+from KPrismCore.image_files import PICTURE_ENDINGS, check_frame, check_readable, read_image, stem
 from KPrismCore.segmentations import SegmentInfo, list_segments, read_segmentation, resample_mask_onto
 
 __all__ = [
@@ -76,7 +76,7 @@ def read_volume(path: str | os.PathLike[str], frame: int | None = None) -> Volum
         files = dicom.find_series(folder, uid)
         if len(files) > 1:
             series = dicom.read_series(files)
-            _check_frame(folder, frame, 1)
+            check_frame(folder, frame, 1)
             return _volume(series.image, series.geometry, series.header.modality, folder.name)
         return _read_file(files[0], frame, folder.name)
     return _read_file(Path(path), frame, stem(Path(path)))
@@ -116,8 +116,8 @@ def _read_file(path: Path, frame: int | None, name: str) -> Volume:
     code = _dicom_code(path)
     image = read_image(path, checked=True)
     if code is not None and (image.GetSize()[2] == 1 or dicom.modality_name(code) in _SPATIAL):
-        _check_frame(path, frame, 1)
-        return _volume(*placed(path, image, code), code, name)
+        found, geometry, frames = placed(path, image, code, frame)
+        return _volume(found, geometry, code, name, frames)
     pick = _pick if code is None else _pick_picture
     picked, frames = pick(image, path, frame)
     volume = _volume(picked, VolumeGeometry.from_image(picked), code or "", name, frames)
@@ -147,7 +147,7 @@ def _pick(image: sitk.Image, path: Path, frame: int | None) -> tuple[sitk.Image,
     if frames > 1 and frame is None:
         kind = "time points" if image.GetDimension() == 4 else "components"
         raise ImageContentError(f"{path} has {frames} {kind}.", f"Choose one: frame 0 to {frames - 1}.")
-    _check_frame(path, frame, frames)
+    check_frame(path, frame, frames)
     if image.GetDimension() == 4:
         return image[:, :, :, frame or 0], frames
     return (sitk.VectorIndexSelectionCast(image, frame or 0) if frames > 1 else image), frames
@@ -164,15 +164,8 @@ def _components(image: sitk.Image, path: Path) -> int:
 def _pick_picture(image: sitk.Image, path: Path, frame: int | None) -> tuple[sitk.Image, int]:
     """Pick one picture out of a DICOM cine, or keep it whole; also give the number of frames."""
     frames = image.GetSize()[2]
-    _check_frame(path, frame, frames)
+    check_frame(path, frame, frames)
     return (image if frame is None else image[:, :, frame : frame + 1]), frames
-
-
-def _check_frame(path: Path, frame: int | None, frames: int) -> None:
-    if frame is not None and not 0 <= frame < frames:
-        raise ImageContentError(
-            f"{path} has no frame {frame}: it has {frames}.", f"Choose a frame from 0 to {frames - 1}."
-        )
 
 
 def _volume(image: sitk.Image, geometry: VolumeGeometry, code: str, name: str, frames: int = 1) -> Volume:

@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate_uid
 
 from KPrismCore import read_volume
-from KPrismCore.errors import GeometryError
+from KPrismCore.errors import GeometryError, ImageContentError
 from KPrismCore.geometry import VolumeGeometry
 
 ENHANCED_CT = "1.2.840.10008.5.1.4.1.1.2.1"
@@ -139,3 +139,44 @@ def test_a_folder_with_one_such_file_is_its_volume(tmp_path: Path):
 def test_a_file_that_tells_no_places_is_read_as_it_lies(tmp_path: Path):
     path = write(tmp_path / NAME, stack(range(3)), told=False)
     assert read_volume(path).array.shape == (3, ROWS, COLUMNS)
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2, 0, 1, 2], [0, 0, 1, 1, 2, 2]], ids=["times outside", "inside"])
+def test_a_time_point_can_be_chosen(tmp_path: Path, order):
+    path = write(tmp_path / NAME, stack(order))
+    frames = [place for place, number in enumerate(order) if number == 1]
+    second = read_volume(path, frame=1)
+    assert second.array.shape == (3, ROWS, COLUMNS)
+    assert second.array[1, 0, 0] == 100 * frames[1] - 1000
+
+
+def test_a_time_point_has_the_grid_of_its_frames(tmp_path: Path):
+    alone = read_volume(write(tmp_path / "alone.dcm", stack(range(3)))).geometry
+    chosen = read_volume(write(tmp_path / NAME, stack([0, 1, 2, 0, 1, 2])), frame=1).geometry
+    np.testing.assert_allclose(chosen.ijk_to_ras, alone.ijk_to_ras, atol=1e-9)
+
+
+def test_time_points_are_counted_in_the_error(tmp_path: Path):
+    with pytest.raises(GeometryError, match="2 frames at the same place, at each of 3") as caught:
+        read_volume(write(tmp_path / NAME, stack([0, 1, 2, 0, 1, 2])))
+    assert "frame 0 to 1" in caught.value.remedy
+
+
+def test_a_time_point_that_is_not_there_is_refused(tmp_path: Path):
+    with pytest.raises(ImageContentError, match="no frame 2: it has 2"):
+        read_volume(write(tmp_path / NAME, stack([0, 1, 2, 0, 1, 2])), frame=2)
+
+
+def test_frames_that_all_lie_at_one_place_are_named(tmp_path: Path):
+    with pytest.raises(GeometryError, match="all frames lie at one place"):
+        read_volume(write(tmp_path / NAME, stack([0, 0, 0])))
+
+
+def test_a_time_point_keeps_the_slopes_of_its_frames(tmp_path: Path):
+    path = write(tmp_path / NAME, stack([0, 1, 0, 1]), slopes=[1, 2, 3, 0.5])
+    assert read_volume(path, frame=1).array[:, 0, 0].tolist() == [-400, -850]
+
+
+def test_frames_of_which_some_are_doubled_are_refused(tmp_path: Path):
+    with pytest.raises(GeometryError, match="lie at the same place"):
+        read_volume(write(tmp_path / NAME, stack([0, 1, 2, 2])), frame=0)
