@@ -87,9 +87,7 @@ def segment(
         str, typer.Option(help="Name of a shipped model, or a checkpoint file.")
     ] = DEFAULT_MODEL,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    frame: Annotated[
-        int | None, typer.Option(help="Time point or component of an image that has several, from 0.")
-    ] = None,
+    frame: Annotated[int | None, typer.Option(help="Time point, of several, from 0.")] = None,
     reference_frame: Annotated[
         int | None, typer.Option(help="The same for references that are other images.")
     ] = None,
