@@ -18,6 +18,7 @@ set(KPRISM_CORE_SCRIPTS
   KPrismCore/commands/demo_picture.py
   KPrismCore/commands/evaluate.py
   KPrismCore/commands/export.py
+  KPrismCore/commands/reference_masks.py
   KPrismCore/commands/segment.py
   KPrismCore/commands/segment_inputs.py
   KPrismCore/commands/terminology.py

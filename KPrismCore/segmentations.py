@@ -80,7 +80,7 @@ def read_segmentation(
     """
     file = Path(path)
     layers, geometry, segments = load_layers(file)
-    chosen = _choose(file, segments, segment)
+    chosen = choose_segment(file, segments, segment)
     return layers[..., chosen.layer] == chosen.label, geometry, chosen.name
 
 
@@ -137,7 +137,7 @@ def load_layers(path: Path) -> tuple[Array, VolumeGeometry, list[SegmentInfo]]:
     """
     if check_readable(path):
         raise InputFileError(
-            f"{path} is a DICOM file, from which segments are not read.",
+            f"{path} is a DICOM file, from which segments are not read here.",
             "Load it in 3D Slicer and save the segmentation as .seg.nrrd.",
         )
     image = read_image(path, checked=True)
@@ -222,7 +222,12 @@ def read_colour_table(path: Path) -> dict[int, tuple[str, tuple[float, float, fl
     return entries
 
 
-def _choose(path: Path, segments: list[SegmentInfo], wanted: str | int | None) -> SegmentInfo:
+def choose_segment(path: Path, segments: list[SegmentInfo], wanted: str | int | None) -> SegmentInfo:
+    """Choose a segment of a file by name, ID or label; the only one where nothing is wanted.
+
+    Raises:
+        PromptError: as ``read_segmentation``.
+    """
     there = ", ".join(
         f"{one.name} (label {one.label})" if one.name != str(one.label) else one.name for one in segments
     )

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from KPrismCore.commands.console import reported, say
+from KPrismCore.commands.reference_masks import reference_mask
 from KPrismCore.commands.segment_inputs import (
     ReferenceSource,
     VoxelClick,
@@ -25,7 +26,7 @@ from KPrismCore.commands.segment_inputs import (
     parse_window,
 )
 from KPrismCore.device import use_threads
-from KPrismCore.errors import PromptError, ReferenceMismatchError
+from KPrismCore.errors import PromptError
 from KPrismCore.labelmaps import WrittenSegmentation
 from KPrismCore.model import DEFAULT_MODEL, Model, load_model
 from KPrismCore.predictor import MAX_REFERENCES, Predictor
@@ -34,7 +35,7 @@ from KPrismCore.prompts import Click
 from KPrismCore.references import DEFAULT_COUNT
 from KPrismCore.session import AnnotationSession, SliceResult
 from KPrismCore.slices import KINDS, SlicePlane
-from KPrismCore.volumes import Volume, read_segmentation, read_volume, resample_mask_onto
+from KPrismCore.volumes import Volume, read_volume
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def segment(
     reference: Annotated[
         list[str] | None,
         typer.Option(
-            help="VOLUME=SEGMENTATION[:SEGMENT], an example; repeatable. VOLUME may be the image itself."
+            help="VOLUME=SEGMENTATION[:SEGMENT], an example (DICOM SEG too); VOLUME may be the image itself."
         ),
     ] = None,
     click: Annotated[
@@ -194,18 +195,8 @@ def _add_reference(session: AnnotationSession, source: ReferenceSource, request:
         volume = replace(volume, modality=session.volume.modality)
     elif session.volume.modality is None:
         say(f"Note: {source.volume} is {volume.modality}; tell with --modality what the image is.")
-    mask, geometry, name = read_segmentation(source.segmentation, source.segment)
-    if not mask.any():
-        raise ReferenceMismatchError(
-            f"'{name}' in {source.segmentation} is empty.", "Choose another segment."
-        )
-    moved = resample_mask_onto(mask, geometry, volume.geometry)
-    if not moved.any():
-        raise ReferenceMismatchError(
-            f"'{name}' in {source.segmentation} lies outside {source.volume}.",
-            "Use a segmentation of that image.",
-        )
-    session.add_reference(volume, moved, count=count, name=name)
+    mask, name = reference_mask(source, volume)
+    session.add_reference(volume, mask, count=count, name=name)
     if not request.classes:
         session.current.name = name
 

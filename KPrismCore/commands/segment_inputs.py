@@ -75,6 +75,8 @@ def parse_reference(text: str) -> ReferenceSource:
             return ReferenceSource(Path(volume), *found)
     volume, rest = splits[0]
     missing = rest if _exists(volume) else volume
+    if missing and Path(missing.rpartition(":")[0] or missing).is_dir():
+        raise InputFileError(f"The reference's segmentation {missing} is a folder.", "Name a file in it.")
     raise InputFileError(f"The reference's file {missing} does not exist.", "Check the path.")
 
 
