@@ -20,6 +20,7 @@ from KPrismCore.evaluation.cluster_worker import Recipe
 from KPrismCore.evaluation.figures import MEAN, Table, format_figure, methods
 from KPrismCore.evaluation.measures import CLICK_MEASURES, HEADLINE
 from KPrismCore.evaluation.protocol import (
+    EVERYONE,
     FAST,
     FULL,
     HELD_OUT,
@@ -143,7 +144,7 @@ def _chosen(data: Path, packs: dict[str, EvaluationSet], limit: int | None) -> C
 
 def _facts(benchmark: Benchmark, model: Model, other: Model | None, protocol: Protocol) -> dict[str, str]:
     """The head of the report."""
-    subjects = "all" if protocol.everyone else HELD_OUT
+    subjects = EVERYONE if protocol.everyone else HELD_OUT
     return {
         **_described("", model, benchmark.checkpoints[MODEL]),
         **(_described(f"{PREVIOUS}: ", other, benchmark.checkpoints[PREVIOUS]) if other else {}),

@@ -79,6 +79,8 @@ def train(
         changed = trainer.resume()
         if changed:
             say(f"Not as in the run so far, so not what an unbroken run gives: {', '.join(changed)}.")
+        if trainer.step >= trainer.settings.steps:
+            say(f"The run has its {trainer.step} steps already; --steps makes it longer.")
     elif start is not None:
         report = trainer.start_from(start)
         if fabric.is_global_zero:

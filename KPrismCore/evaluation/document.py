@@ -18,7 +18,8 @@ overflow-x: auto; } img { max-width: 100%; } table { border-collapse: collapse; 
 right; white-space: nowrap; } th { background: #f4f4f4; } th:first-child, td:first-child { text-align: left;
 } tr.strong td { font-weight: bold; } @media (prefers-color-scheme: dark) {
   body { background: #1c1c1c; color: #ddd; } th { background: #2c2c2c; } th, td { border-color: #444; }
-}
+} @media print { .wide { overflow-x: visible; } table { font-size: 8px; } th, td { white-space: normal;
+  padding: 2px 4px; } tr, img { break-inside: avoid; } h2 { break-after: avoid; } }
 """
 
 

@@ -11,6 +11,8 @@ MODEL, PREVIOUS = "K-Prism", "previous checkpoint"
 SAME, OWN = "same", "own"
 # how a report calls the subjects that a training keeps out, where these are measured
 HELD_OUT = "validation part of the training sets."
+# and all of them
+EVERYONE = "all; the figures count for data that no training has seen."
 Record = dict[str, Any]
 
 

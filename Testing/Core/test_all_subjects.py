@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,12 +15,12 @@ from measured import measured_model
 
 from KPrismCore.abilities import EARLIER
 from KPrismCore.checkpoint import ALL_SUBJECTS, Checkpoint, ModelCard, save_checkpoint
-from KPrismCore.commands.evaluate import evaluate
+from KPrismCore.commands.evaluate import _facts, evaluate
 from KPrismCore.commands.export import export
 from KPrismCore.confidence import read_lines
 from KPrismCore.errors import InputFileError
 from KPrismCore.evaluation.card_figures import with_figures
-from KPrismCore.evaluation.protocol import HELD_OUT
+from KPrismCore.evaluation.protocol import HELD_OUT, MODEL, Protocol
 from KPrismCore.model import Model
 from KPrismCore.training.export import run_checkpoint
 from KPrismCore.training.loop import Trainer
@@ -99,6 +100,12 @@ def report_of(folder: Path, subjects: str) -> Path:
 def test_a_report_on_the_subjects_it_saw_is_no_figure_of_it(last: Checkpoint, tmp_path: Path) -> None:
     with pytest.raises(InputFileError, match="tell nothing"):
         with_figures(last, report_of(tmp_path, f"{HELD_OUT} A model was trained on these subjects too."))
+
+
+def test_a_report_on_all_subjects_says_when_its_figures_count(plain: Checkpoint) -> None:
+    model, benchmark = SimpleNamespace(card=plain.card), SimpleNamespace(checkpoints={MODEL: "abc"})
+    facts = _facts(benchmark, model, None, Protocol(everyone=True))
+    assert facts["subjects"] == "all; the figures count for data that no training has seen."
 
 
 def test_a_report_on_other_data_is_a_figure_of_it(last: Checkpoint, tmp_path: Path) -> None:

@@ -183,3 +183,8 @@ def test_text_cannot_break_out_of_the_page():
     page = one_page("Evaluation", sections(found))
     assert "<script>" not in page
     assert "&lt;b&gt; (CT)" in page
+
+
+def test_wide_tables_are_whole_on_paper():
+    page = one_page("Evaluation", sections(results_of([record("a", "s", [0.5] * 10)], FACTS)))
+    assert "@media print { .wide { overflow-x: visible; }" in page

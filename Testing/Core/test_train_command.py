@@ -58,6 +58,12 @@ def test_a_run_that_is_there_is_not_written_over(data, tmp_path):
         train(data, tmp_path / "run", PAPER, device="cpu")
 
 
+def test_a_run_that_has_all_its_steps_says_so(data, overlays, tmp_path, capsys):
+    train(data, tmp_path / "run", PAPER, overlays, device="cpu")
+    train(data, tmp_path / "run", PAPER, overlays, resume=True, device="cpu")
+    assert "has its 1 steps already; --steps makes it longer" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("command", "option", "value"),
     [("train", "--steps", "0"), ("train", "--minutes", "-1"), ("train", "--threads", "0"),
