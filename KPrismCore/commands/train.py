@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -76,16 +77,21 @@ def train(
     if absent and fabric.is_global_zero:
         print(f"The table [sets] names {', '.join(absent)}: not in the data.", flush=True)
     if goes_on:
-        changed = trainer.resume()
-        if changed:
-            say(f"Not as in the run so far, so not what an unbroken run gives: {', '.join(changed)}.")
-        if trainer.step >= trainer.settings.steps:
-            say(f"The run has its {trainer.step} steps already; --steps makes it longer.")
+        _go_on(trainer, say)
     elif start is not None:
         report = trainer.start_from(start)
         if fabric.is_global_zero:
             print("\n".join(report.lines()), flush=True)
     trainer.run(minutes)
+
+
+def _go_on(trainer: Trainer, say: Callable[[str], None]) -> None:
+    """Take a run up again, and tell what is not as it was."""
+    changed = trainer.resume()
+    if changed:
+        say(f"Not as in the run so far, so not what an unbroken run gives: {', '.join(changed)}.")
+    if trainer.step >= trainer.settings.steps:
+        say(f"The run has its {trainer.step} steps already; --steps makes it longer.")
 
 
 def _silent(_text: str) -> None:
