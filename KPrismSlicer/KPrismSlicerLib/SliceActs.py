@@ -14,6 +14,7 @@ from KPrismCore.errors import KPrismError, PromptError
 from KPrismCore.slices import BoolArray, Plane
 from KPrismSlicerLib.ActQueue import Act, Steps
 from KPrismSlicerLib.Case import Case
+from KPrismSlicerLib.Changes import takeBackFrom
 from KPrismSlicerLib.Events import ActResult, ActStarted, PlacedClick, RangeProgress
 from KPrismSlicerLib.Labels import labelText
 from KPrismSlicerLib.LogicBase import ActDropped
@@ -58,7 +59,7 @@ class SliceActs(PromptLogic):
             yield from self._mirror.write(segmentId, result.act)
         except KPrismError:
             # locked meanwhile, or the like: the session must not have what the scene has not
-            yield case.session.undo
+            yield case.session.take_back
             raise
         yield from self._finish(case, _shown(result, time.perf_counter() - began))
 
@@ -103,6 +104,7 @@ class SliceActs(PromptLogic):
 
     def _runSlice(self, case: Case, segmentId: str, plane: Plane, run: _Run) -> Steps:
         session, newest = case.session, run.newest
+        former = session.segments[segmentId].state
         first = len(newest.act.parts[segmentId].deltas) if newest is not None else 0
 
         def compute(allowed: BoolArray | None) -> SliceResult:
@@ -112,7 +114,11 @@ class SliceActs(PromptLogic):
         if newest is None or result.act is not newest.act:
             # an edit by hand came between: the run goes on in a step of its own
             first = 0
-        yield from self._mirror.write(segmentId, result.act, first)
+        try:
+            yield from self._mirror.write(segmentId, result.act, first)
+        except KPrismError:
+            yield lambda: takeBackFrom(session, segmentId, result.act, first, former)
+            raise
         run.newest = result
 
     def _requirePrompts(self, case: Case, segmentId: str, planes: Sequence[Plane]) -> None:
