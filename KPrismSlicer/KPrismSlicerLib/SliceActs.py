@@ -61,6 +61,7 @@ class SliceActs(PromptLogic):
             # locked meanwhile, or the like: the session must not have what the scene has not
             yield case.session.take_back
             raise
+        self._uncover(case, segmentId)
         yield from self._finish(case, _shown(result, time.perf_counter() - began))
 
     def _computed(
@@ -119,7 +120,14 @@ class SliceActs(PromptLogic):
         except KPrismError:
             yield lambda: takeBackFrom(session, segmentId, result.act, first, former)
             raise
+        self._uncover(case, segmentId)
         run.newest = result
+
+    def _uncover(self, case: Case, segmentId: str) -> None:
+        """Who changes a segment has to see it: show one that is hidden, and say so."""
+        if segmentId in case.segmentIds and self._bridge.uncover(case.segmentationNode, segmentId):
+            name = case.segmentationNode.GetSegmentation().GetSegment(segmentId).GetName()
+            self._say(_("'{name}' was hidden. It is shown again, as it changed.").format(name=name))
 
     def _requirePrompts(self, case: Case, segmentId: str, planes: Sequence[Plane]) -> None:
         state = case.session.segments[segmentId].state
@@ -144,6 +152,9 @@ class SliceActs(PromptLogic):
         for segmentId, part in act.parts.items():
             if part.before.class_name != part.after.class_name and segmentId in case.segmentIds:
                 self._followClass(case, segmentId, part, undone)
+        for segmentId in [one for one, part in act.parts.items() if part.deltas][:1]:
+            # the first is the one that the act was for
+            self._uncover(case, segmentId)
         text = _("undo: {label}") if undone else _("redo: {label}")
         text, segmentId = text.format(label=labelText(act.label)), next(iter(act.parts), "")
         result = ActResult(text, segmentId, seconds=time.perf_counter() - began)

@@ -9,7 +9,7 @@ import qt
 import slicer
 from KPrismSlicerLib.Interaction import Interaction
 from KPrismSlicerLib.Logic import AnnotationLogic
-from logic_samples import SlowPredictor, add_image, scene_mask
+from logic_samples import SlowPredictor, add_image, paint, scene_mask
 from panel_stand_ins import choose_class, finish
 from scene_samples import new_transform
 from SlicerHost import dialogs
@@ -290,3 +290,23 @@ def test_that_the_history_ends_with_another_model_is_read_in_the_panel(host, a_p
     a_panel.ui.loadButton.click()
     finish(host, a_panel)
     assert "cannot be undone" in a_panel.ui.resultText.text
+
+
+def test_that_a_hidden_segment_is_shown_again_is_read_beside_the_outcome(host, a_panel, a_liver, a_logic):
+    a_logic.segmentationNode.GetDisplayNode().SetVisibility(False)
+    a_panel.ui.runButton.click()
+    finish(host, a_panel)
+    outcome, note = a_panel.ui.resultText.text.split("\n")
+    assert outcome.startswith("Prediction ")
+    assert note == "'liver' was hidden. It is shown again, as it changed."
+
+
+def test_that_accepted_slices_are_open_again_is_read_after_undo(host, a_panel, a_liver, a_logic):
+    a_panel.ui.acceptCheck.click()
+    finish(host, a_panel)
+    paint(a_logic, a_liver, ~scene_mask(a_logic, a_liver))
+    a_panel.ui.undoButton.click()
+    finish(host, a_panel)
+    outcome, note = a_panel.ui.resultText.text.split("\n")
+    assert outcome.startswith("Undo: ")
+    assert "open again" in note
