@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from slicer.i18n import tr as _
 
-from KPrismCore.errors import GeometryError, KPrismError
+from KPrismCore.errors import GeometryError, KPrismError, UnknownClassError
 from KPrismCore.slices import BoolArray, Plane
 from KPrismSlicerLib.ActQueue import Steps
 from KPrismSlicerLib.Case import Case
@@ -181,6 +181,9 @@ class Mirror:
         if saved is not None:
             try:
                 restorePrompts(self._session, saved)
+            except UnknownClassError as error:
+                self._case.lackedClasses[segmentId] = str(saved["class"])
+                self._warn(error)
             except KPrismError as error:
                 self._warn(error)
 

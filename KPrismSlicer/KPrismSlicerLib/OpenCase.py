@@ -87,7 +87,7 @@ class OpenCase(LogicBase):
             return
         case.session = session
         self._mirror = Mirror(self._bridge, case, self._say, self._fail)
-        case.saved = {}
+        case.saved, case.lackedClasses = {}, {}
         if case.segmentationNode is not None:
             try:
                 case.saved = readPrompts(case.segmentationNode, case.volumeNode, volume.geometry)
@@ -186,7 +186,8 @@ class OpenCase(LogicBase):
             return
         present, session = case.segmentIds, case.session
         others = [values for key, values in case.saved.items() if key in present]
-        text = yield lambda: self._promptsText.make(session, others, case.segmentationPlace)
+        place, lacked = case.segmentationPlace, dict(case.lackedClasses)
+        text = yield lambda: self._promptsText.make(session, others, place, lacked)
         if case is self._case:
             writePrompts(case.segmentationNode, case.volumeNode, text)
 

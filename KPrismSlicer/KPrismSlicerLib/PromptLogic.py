@@ -44,6 +44,9 @@ class PromptLogic(CaseLogic):
             node, owner = case.segmentationNode, case.session.segments[segmentId]
             former, look = owner.state, self._bridge.lookOf(node, segmentId)
             case.session.set_class(name, segmentId)
+            if name is None:
+                # it is this that somebody wanted to be gone
+                case.lackedClasses.pop(segmentId, None)
             self._describe(case, segmentId)
             if owner.state is not former:
                 case.looks.note(owner.state, look, self._bridge.lookOf(node, segmentId))
