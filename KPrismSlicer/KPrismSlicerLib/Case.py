@@ -58,7 +58,7 @@ class Case:
 
     def __post_init__(self) -> None:
         self.contentTime = self._contentTime()
-        self._place = self._placeNow()
+        self._place = placeOf(self.volumeNode)
         self.segmentationPlace = SegmentationPlace.of(self.segmentationNode, self.volumeNode)
 
     @property
@@ -164,23 +164,26 @@ class Case:
 
     @property
     def _imageHasMoved(self) -> bool:
-        return self._place != self._placeNow()
+        return self._place != placeOf(self.volumeNode)
 
-    def _placeNow(self) -> tuple[float, ...]:
-        image = self.volumeNode.GetImageData()
-        return (*self._worldMatrix(), *(image.GetDimensions() if image is not None else ()))
 
-    def _worldMatrix(self) -> tuple[float, ...]:
-        ijkToRas, toWorld = vtk.vtkMatrix4x4(), vtk.vtkMatrix4x4()
-        self.volumeNode.GetIJKToRASMatrix(ijkToRas)
-        transform = self.volumeNode.GetParentTransformNode()
-        if transform is not None and transform.IsTransformToWorldLinear():
-            transform.GetMatrixTransformToWorld(toWorld)
-        elif transform is not None:
-            # bent: the bridge refuses such an image; any change counts
-            toWorld.SetElement(0, 0, float(transform.GetTransformToWorldMTime()))
-        vtk.vtkMatrix4x4.Multiply4x4(toWorld, ijkToRas, ijkToRas)
-        return tuple(ijkToRas.GetElement(row, column) for row in range(3) for column in range(4))
+def placeOf(volumeNode: Any) -> tuple[float, ...]:
+    """Where an image lies in the world, and its size: differs where it was moved, by whatever transform."""
+    image = volumeNode.GetImageData()
+    return (*_worldMatrix(volumeNode), *(image.GetDimensions() if image is not None else ()))
+
+
+def _worldMatrix(volumeNode: Any) -> tuple[float, ...]:
+    ijkToRas, toWorld = vtk.vtkMatrix4x4(), vtk.vtkMatrix4x4()
+    volumeNode.GetIJKToRASMatrix(ijkToRas)
+    transform = volumeNode.GetParentTransformNode()
+    if transform is not None and transform.IsTransformToWorldLinear():
+        transform.GetMatrixTransformToWorld(toWorld)
+    elif transform is not None:
+        # bent: the bridge refuses such an image; any change counts
+        toWorld.SetElement(0, 0, float(transform.GetTransformToWorldMTime()))
+    vtk.vtkMatrix4x4.Multiply4x4(toWorld, ijkToRas, ijkToRas)
+    return tuple(ijkToRas.GetElement(row, column) for row in range(3) for column in range(4))
 
 
 def newSession(predictor: Any, volume: Volume) -> AnnotationSession:

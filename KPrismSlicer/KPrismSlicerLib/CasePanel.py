@@ -18,6 +18,7 @@ class CasePanel:
 
     def __init__(self, context: PanelContext) -> None:
         self._context = context
+        self._refused: Any = None
         ui, connect = context.ui, context.slots.connect
         self.segments = SegmentSelector(ui.segmentSelector, context.slots, context.logic.setSegment)
         connect(ui.volumeSelector, "currentNodeChanged(vtkMRMLNode*)", self._volumeChosen)
@@ -30,19 +31,25 @@ class CasePanel:
         """Show the logic's case, and remember it in the scene."""
         ui, logic = self._context.ui, self._context.logic
         volume, segmentation, segment = logic.volumeNode, logic.segmentationNode, logic.segmentId
+        if logic.refused is not None:
+            # it stays chosen, so that work goes on when it has been mended
+            volume, segmentation = logic.refused.volumeNode, logic.refused.segmentationNode
+        elif self._refused is not None:
+            self._context.clearError()
+        self._refused = logic.refused
         with quietly(ui.volumeSelector, ui.segmentationSelector, ui.lockCheck):
             ui.volumeSelector.setCurrentNode(volume)
             ui.segmentationSelector.setCurrentNode(segmentation)
             ui.lockCheck.checked = bool(segment) and isLocked(segmentation, segment)
-        self.segments.show(segmentation, segment)
+        self.segments.show(logic.segmentationNode, segment)
         for widget in (ui.segmentationSelector, ui.newSegmentationButton, ui.newSegmentButton):
-            widget.enabled = volume is not None
+            widget.enabled = logic.volumeNode is not None
         ui.lockCheck.visible = bool(segment)
         # locks are the session's too, and there is none without a model
         ui.lockCheck.enabled = logic.session is not None
         self._context.remember("inputVolume", volume)
         self._context.remember("segmentation", segmentation)
-        self._context.remember("segmentId", segment or "")
+        self._context.remember("segmentId", (logic.refused.segmentId if logic.refused else segment) or "")
 
     def restore(self, parameters: Any) -> None:
         """Go back to the case that a scene remembers."""
@@ -65,9 +72,10 @@ class CasePanel:
         self.segments.release()
 
     def _volumeChosen(self, node: Any) -> None:
-        if node is not self._context.logic.volumeNode:
+        logic = self._context.logic
+        if node is not logic.volumeNode or logic.refused is not None:
             self._context.clearError()
-            self._context.logic.setVolume(node)
+            logic.setVolume(node)
 
     def _segmentationChosen(self, node: Any) -> None:
         if node is not self._context.logic.segmentationNode:

@@ -10,7 +10,7 @@ import qt
 from slicer.i18n import tr as _
 
 from KPrismCore.errors import KPrismError
-from KPrismSlicerLib.PanelTools import ADDED, REMOVED, PanelContext, mute, openArrow, swatch
+from KPrismSlicerLib.PanelTools import ADDED, REMOVED, PanelContext, mute, needText, openArrow, swatch
 from KPrismSlicerLib.ViewChoice import ViewChoice
 
 NO_TOOL, POSITIVE, NEGATIVE = "none", "positive", "negative"
@@ -46,7 +46,7 @@ class WherePanel:
         ready = logic.model.status == "ready" and logic.volumeNode is not None
         for button in (ui.positiveButton, ui.negativeButton, ui.clearSliceButton):
             button.enabled = ready
-        ui.whereHint.text = "" if ready else _("Choose an image and load the model first.")
+        ui.whereHint.text = "" if ready else needText(logic)
         ui.whereHint.visible = not ready
         ui.clickText.text = self._clickText() if ready else ""
         ui.clickText.visible = ready

@@ -86,7 +86,7 @@ class PanelWidget:
         """The module is shown: offer the image that is on view where none is chosen."""
         self.views.update()
         logic = self._context.logic
-        if logic.volumeNode is None:
+        if logic.volumeNode is None and logic.refused is None:
             shown = slicer.app.applicationLogic().GetSelectionNode().GetActiveVolumeID()
             node = slicer.mrmlScene.GetNodeByID(shown) if shown else None
             # the selector knows which kinds of volume are images

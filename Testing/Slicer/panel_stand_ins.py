@@ -39,6 +39,7 @@ class RecordingLogic:
         self.listeners: list[Any] = []
         self.model = ModelState()
         self.volumeNode = self.segmentationNode = self.segmentId = self.className = self.session = None
+        self.refused: Any = None
         self.canUndo = self.canRedo = False
         self.undoLabel = self.redoLabel = ""
         self.shownReferences: list[Any] = []
