@@ -41,6 +41,7 @@ class WhatPanel:
                 guarded(logic.enableReference), guarded(logic.moveReference), guarded(logic.removeReference)
             )
         )
+        self.list.accessibleName = _("References")
         self.frame.layout().addWidget(self.list)
         ui.referencesPlace.layout().addWidget(self.frame)
         connect(ui.clearClassButton, "clicked()", lambda: logic.setClass(None))

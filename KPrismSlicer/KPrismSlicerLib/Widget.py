@@ -124,6 +124,7 @@ class PanelWidget:
         # what is not in the .ui comes where it is seen
         order = (
             ui.cardText,
+            ui.whatSection,
             self.what.picker.combo,
             ui.clearClassButton,
             ui.shotsSelector,
