@@ -7,6 +7,7 @@ from typing import Any
 from KPrismSlicerLib.PanelTools import PanelContext, quietly
 from KPrismSlicerLib.Protection import isLocked
 from KPrismSlicerLib.SegmentSelector import SegmentSelector
+from KPrismSlicerLib.ViewChoice import showImage
 
 
 class CasePanel:
@@ -76,6 +77,7 @@ class CasePanel:
         if node is not logic.volumeNode or logic.refused is not None:
             self._context.clearError()
             logic.setVolume(node)
+            showImage(logic.volumeNode)
 
     def _segmentationChosen(self, node: Any) -> None:
         if node is not self._context.logic.segmentationNode:
@@ -83,6 +85,8 @@ class CasePanel:
             self._context.logic.setSegmentation(node)
 
     def _lock(self, on: bool) -> None:
+        # that it was locked may be what is on show
+        self._context.clearError()
         self._context.logic.setLocked(self._context.logic.segmentId, on)
 
 

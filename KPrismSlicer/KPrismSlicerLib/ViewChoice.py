@@ -76,3 +76,15 @@ class ViewChoice:
     def _widget(self, name: str) -> Any:
         manager = slicer.app.layoutManager()
         return manager.sliceWidget(name) if manager is not None and name else None
+
+
+def showImage(volumeNode: Any) -> None:
+    """Show an image in all slice views, unless one of them shows it: clicks go to it and to nothing else."""
+    manager = slicer.app.layoutManager()
+    if volumeNode is None or manager is None:
+        return
+    for name in manager.sliceViewNames():
+        layers = manager.sliceWidget(name).sliceLogic().GetSliceCompositeNode()
+        if volumeNode.GetID() in (layers.GetBackgroundVolumeID(), layers.GetForegroundVolumeID()):
+            return
+    slicer.util.setSliceViewerLayers(background=volumeNode, fit=True)
