@@ -75,7 +75,7 @@ class CaseLogic(OpenCase):
             if self._refused is not None:
                 self._fail(self._refused.error)
         elif node is not self.volumeNode or self._refused is not None:
-            self._open(node, None)
+            self._choose(node, None)
         elif node is not None:
             with suppress(KPrismError):
                 # told
@@ -87,7 +87,7 @@ class CaseLogic(OpenCase):
         Without an image nothing happens.
         """
         if self._case is not None and node is not self.segmentationNode:
-            self._open(self.volumeNode, node)
+            self._choose(self.volumeNode, node)
         elif self._refused is not None:
             self._refused = replace(self._refused, segmentationNode=node)
 
@@ -143,6 +143,15 @@ class CaseLogic(OpenCase):
         return segmentId
 
     # opening
+
+    def _choose(self, volumeNode: Any, segmentationNode: Any) -> None:
+        """As `_open`, and say what that put an end to."""
+        former = self._case
+        ended = former is not None and any(act.owner is former and not act.quiet for act in self._queue.acts)
+        self._open(volumeNode, segmentationNode)
+        if ended and self._refused is None:
+            text = _("What was under way on '{name}' has ended; what was finished is kept.")
+            self._sayLast(text.format(name=former.volumeNode.GetName()))
 
     def _open(self, volumeNode: Any, segmentationNode: Any) -> None:
         """Begin a new case; whatever was under way on the old one is dropped. Errors are told."""
@@ -240,13 +249,17 @@ class CaseLogic(OpenCase):
         elif refused.lost is not None and not refused.geometry.same_grid(self._case.volume.geometry):
             self._tell(Warned(refused.lost))
         elif refused.lost is not None:
-            # after the opening, with which goes what is on show
-            self._queue.add(Act(_("open"), self._sayReopened, self._case, quiet=True))
+            text = _("'{name}' can be worked on again. Earlier acts cannot be undone.")
+            self._sayLast(text.format(name=refused.volumeNode.GetName()))
 
-    def _sayReopened(self, _act: Act) -> Steps:
-        text = _("'{name}' can be worked on again. Earlier acts cannot be undone.")
-        self._say(text.format(name=self.volumeNode.GetName()))
-        yield from ()
+    def _sayLast(self, text: str) -> None:
+        """Say something after the opening of the case, with which goes what is on show."""
+
+        def steps(_act: Act) -> Steps:
+            self._say(text)
+            yield from ()
+
+        self._queue.add(Act(_("open"), steps, self._case, quiet=True))
 
     def _requireSegment(self, make: bool) -> str:
         """The current segment; made for an act where there is none, if that is wanted.

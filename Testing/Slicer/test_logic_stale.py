@@ -76,6 +76,14 @@ def test_a_result_for_another_case_is_dropped(running, predictor, heard, segment
     )
 
 
+def test_what_another_image_puts_an_end_to_is_said(running, predictor, heard):
+    running.setVolume(add_image(seed=3, name="other"))
+    predictor.go.set()
+    wait(running)
+    (text,) = [event.text for event in heard.of(MessageShown)]
+    assert "under way on 'image' has ended" in text
+
+
 def test_after_another_case_the_next_click_is_for_that_case(running, predictor, heard):
     running.setVolume(add_image(seed=1, name="other"))
     predictor.go.set()

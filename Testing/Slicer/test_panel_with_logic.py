@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import qt
 import slicer
-from logic_samples import add_image, paint, scene_mask
+from logic_samples import paint, scene_mask
 from panel_stand_ins import choose_class, finish
 from scene_samples import new_transform
 from SlicerHost import dialogs
@@ -270,26 +270,3 @@ def test_that_a_segment_was_locked_is_not_said_of_an_unlocked_one(host, a_panel,
     a_panel.ui.lockCheck.click()
     finish(host, a_panel)
     assert (told, a_panel.ui.errorBar.visible) == (True, False)
-
-
-def backgrounds(layout_manager):
-    widgets = map(layout_manager.sliceWidget, layout_manager.sliceViewNames())
-    return {widget.mrmlSliceCompositeNode().GetBackgroundVolumeID() for widget in widgets}
-
-
-def test_an_image_that_is_chosen_is_shown_in_the_views(host, a_panel, an_image, layout_manager):
-    slicer.util.setSliceViewerLayers(background=an_image)
-    other = add_image(name="MR", seed=5)
-    a_panel.ui.volumeSelector.setCurrentNode(other)
-    finish(host, a_panel)
-    assert backgrounds(layout_manager) == {other.GetID()}
-
-
-def test_views_that_show_the_chosen_image_already_stay_as_they_are(host, a_panel, an_image, layout_manager):
-    other = add_image(name="MR", seed=5)
-    slicer.util.setSliceViewerLayers(background=an_image)
-    layers = layout_manager.sliceWidget("Green").mrmlSliceCompositeNode()
-    layers.SetForegroundVolumeID(other.GetID())
-    a_panel.ui.volumeSelector.setCurrentNode(other)
-    finish(host, a_panel)
-    assert backgrounds(layout_manager) == {an_image.GetID()}
