@@ -17,7 +17,7 @@ from KPrismCore.errors import KPrismError
 from KPrismCore.slices import Plane
 from KPrismSlicerLib.ActQueue import Act, Steps
 from KPrismSlicerLib.ClickLogic import ClickLogic
-from KPrismSlicerLib.Events import ActResult
+from KPrismSlicerLib.Events import ActResult, HistoryChanged, PromptsChanged
 from KPrismSlicerLib.Labels import labelText
 from KPrismSlicerLib.SliceActs import ClickAct, RunAct
 
@@ -84,6 +84,20 @@ class AnnotationLogic(ClickLogic):
         """What `redo` would do again."""
         label = self.session.history.redo_label if self.session is not None else None
         return labelText(label) if label is not None else None
+
+    def takeEdits(self) -> None:
+        """Take over what other tools have done to the segments, so that undo and redo are about that."""
+        case = self._case
+        if case is None or case.session is None:
+            return
+
+        def steps(_act: Act) -> Steps:
+            if not case.hasMoved:
+                yield from self._mirror.sync()
+                self._tell(PromptsChanged())
+                self._tell(HistoryChanged())
+
+        self._queue.add(Act(_("edit"), steps, case, quiet=True))
 
     # how far
 

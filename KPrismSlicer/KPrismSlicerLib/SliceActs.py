@@ -156,12 +156,21 @@ class SliceActs(PromptLogic):
             # the first is the one that the act was for
             self._uncover(case, segmentId)
         text = _("undo: {label}") if undone else _("redo: {label}")
-        text, segmentId = text.format(label=labelText(act.label)), next(iter(act.parts), "")
+        segmentId = next(iter(act.parts), "")
+        text = text.format(label=self._labelOf(case, act, segmentId))
         result = ActResult(text, segmentId, seconds=time.perf_counter() - began)
         if change is not None:
             plane, added, removed, segmentId = change
             result = ActResult(text, segmentId, plane, added, removed, None, result.seconds)
         yield from self._finish(case, result)
+
+    def _labelOf(self, case: Case, act: history.Act, segmentId: str) -> str:
+        """An act, with the segment that it was for where another one is current."""
+        label = labelText(act.label)
+        if segmentId == self.segmentId or segmentId not in case.segmentIds:
+            return label
+        name = case.segmentationNode.GetSegmentation().GetSegment(segmentId).GetName()
+        return _("{act} of '{segment}'").format(act=label, segment=name)
 
 
 class _Run:

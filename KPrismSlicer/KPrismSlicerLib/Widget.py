@@ -93,6 +93,8 @@ class PanelWidget:
             if node is not None:
                 self.ui.volumeSelector.setCurrentNode(node)
         self._updateAll()
+        # such as the Segment Editor, which the user comes from
+        logic.takeEdits()
 
     def exit(self) -> None:
         """Another module is shown: the tool is put down by the interaction; show that."""

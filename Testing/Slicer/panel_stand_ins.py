@@ -27,7 +27,8 @@ MARK = "\u00a4"
 ACTS = (
     "accept", "addReferencesFromItem", "addSliceAsReference", "cancel", "clearSlice", "enableReference",
     "loadModel", "moveReference", "newSegment", "newSegmentation", "predictRange", "predictSlice",
-    "predictVolume", "redo", "removeReference", "setClass", "setLocked", "setReferenceSlice", "undo",
+    "predictVolume", "redo", "removeReference", "setClass", "setLocked", "setReferenceSlice", "takeEdits",
+    "undo",
 )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from KPrismSlicerLib.Events import ActDone, BusyChanged, HistoryChanged
 from logic_fixtures import *  # noqa: F403
-from logic_samples import ras_at, scene_mask, wait
+from logic_samples import paint, ras_at, scene_mask, wait
 
 
 def test_the_result_tells_what_joined_and_what_left(logic, segment, view, heard):
@@ -75,3 +75,25 @@ def test_what_undo_would_take_back_is_told_whenever_it_differs(logic, segment, v
     wait(logic)
     assert asked == "click"
     assert shown[-1] == logic.undoLabel == "accept slice"
+
+
+def test_undo_names_the_segment_where_another_one_is_current(logic, segment, view, heard):
+    logic.click(ras_at(logic, (5, 9, 2)), True, view)
+    logic.newSegment()
+    logic.undo()
+    wait(logic)
+    assert heard.results[-1].label == "undo: click of 'Segment_1'"
+
+
+def test_an_edit_is_taken_over_once(logic, segment, view, heard):
+    logic.click(ras_at(logic, (5, 9, 2)), True, view)
+    wait(logic)
+    before = scene_mask(logic, segment)
+    paint(logic, segment, ~before)
+    for _time in range(2):
+        logic.takeEdits()
+        wait(logic)
+    logic.undo()
+    wait(logic)
+    assert np.array_equal(scene_mask(logic, segment), before)
+    assert logic.undoLabel == "click"

@@ -270,3 +270,19 @@ def test_that_a_segment_was_locked_is_not_said_of_an_unlocked_one(host, a_panel,
     a_panel.ui.lockCheck.click()
     finish(host, a_panel)
     assert (told, a_panel.ui.errorBar.visible) == (True, False)
+
+
+def test_undo_names_what_another_tool_painted_once_the_panel_is_entered(host, a_panel, a_liver, a_logic):
+    paint(a_logic, a_liver, ~scene_mask(a_logic, a_liver))
+    a_panel.enter()
+    finish(host, a_panel)
+    assert a_panel.ui.undoButton.toolTip == "Undo edit with another tool"
+
+
+def test_redo_is_off_once_the_panel_is_entered_after_another_tool_painted(host, a_panel, a_liver, a_logic):
+    a_panel.ui.undoButton.click()
+    finish(host, a_panel)
+    paint(a_logic, a_liver, ~scene_mask(a_logic, a_liver))
+    a_panel.enter()
+    finish(host, a_panel)
+    assert not a_panel.ui.redoButton.enabled
