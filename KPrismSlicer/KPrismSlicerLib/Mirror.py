@@ -92,6 +92,8 @@ class Mirror:
 
     def followLocks(self) -> None:
         """Let the session know which segments are locked or completed, and what they are called."""
+        if self._case.segmentationNode is None:
+            return
         segmentation = self._case.segmentationNode.GetSegmentation()
         for segmentId, owner in self._session.segments.items():
             owner.name = segmentation.GetSegment(segmentId).GetName()

@@ -97,3 +97,11 @@ def test_an_edit_is_taken_over_once(logic, segment, view, heard):
     wait(logic)
     assert np.array_equal(scene_mask(logic, segment), before)
     assert logic.undoLabel == "click"
+
+
+def test_undo_before_there_is_a_segmentation_does_nothing(logic, heard):
+    # the key works where the button is off
+    for act in (logic.undo, logic.redo, logic.takeEdits):
+        act()
+        wait(logic)
+    assert heard.errors == []
