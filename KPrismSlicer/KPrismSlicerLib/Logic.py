@@ -137,6 +137,11 @@ class AnnotationLogic(ClickLogic):
         """Segment all slices parallel to the shown one; else as `predictRange`."""
         self.predictRange(sliceNode, 0, self.sliceCount(sliceNode) - 1)
 
+    @property
+    def isRunning(self) -> bool:
+        """Whether a run over many slices is at work, which `cancel` would end."""
+        return any(isinstance(act, RunAct) for act in self._queue.acts[:1])
+
     def cancel(self) -> None:
         """End runs over many slices after the slice they are at; what is finished is kept."""
         for act in self._queue.acts:

@@ -169,7 +169,8 @@ class PanelWidget:
 
     def _caseChanged(self, _event: Any) -> None:
         self.result.clear()
-        self.howFar.clear()
+        if not self._context.logic.isRunning:
+            self.howFar.clear()
         self._updateAll()
 
     def _promptsChanged(self, _event: Any) -> None:
@@ -197,7 +198,9 @@ class PanelWidget:
         slicer.util.showStatusMessage(self.ui.resultText.text, STATUS_MILLISECONDS)
 
     def _actFailed(self, event: Any) -> None:
-        self.howFar.finish()
+        # who was refused a click during a run may still want to cancel that
+        if not self._context.logic.isRunning:
+            self.howFar.finish()
         self.showError(event.error)
 
     def _warned(self, event: Any) -> None:

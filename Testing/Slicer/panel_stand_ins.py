@@ -48,7 +48,7 @@ class RecordingLogic:
         self.origins: dict[int, Any] = {}
         self.shownDoubt = ""
         self.slice, self.slices, self.accepted = 4, 10, False
-        self.busy = False
+        self.busy = self.isRunning = False
         for name in ACTS:
             setattr(self, name, self._recorder(name))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import qt
 import slicer
 from logic_samples import paint, scene_mask
@@ -286,3 +287,19 @@ def test_redo_is_off_once_the_panel_is_entered_after_another_tool_painted(host, 
     a_panel.enter()
     finish(host, a_panel)
     assert not a_panel.ui.redoButton.enabled
+
+
+@pytest.mark.parametrize("act", ["a new segment", "a click that is refused"])
+def test_a_run_can_be_cancelled_after_something_else_was_done(host, a_panel, a_liver, a_logic, act):
+    a_logic._predictor.seconds = 0.2
+    a_panel.ui.volumeRadio.checked = True
+    a_panel.ui.runButton.click()
+    host.waitUntil(lambda: a_panel.ui.cancelButton.visible, 10)
+    if act == "a new segment":
+        a_panel.ui.newSegmentButton.click()
+    else:
+        a_logic.click((1e4, 0.0, 0.0), True, None)
+    assert a_panel.ui.cancelButton.visible
+    a_panel.ui.cancelButton.click()
+    finish(host, a_panel)
+    assert not a_panel.ui.cancelButton.visible
