@@ -81,6 +81,12 @@ class ActQueue:
         """The act at work, if any, then those that wait."""
         return (*((self._current[0],) if self._current else ()), *self._waiting)
 
+    @property
+    def toCome(self) -> tuple[Act, ...]:
+        """The user's acts whose outcome is still to be told: without one that is in a step of its own."""
+        acts = self.acts[1:] if self._stepping and self._current else self.acts
+        return tuple(act for act in acts if not act.quiet)
+
     def add(self, act: Act) -> None:
         """Put an act at the end; with nothing before it, its first step is done at once."""
         self._waiting.append(act)

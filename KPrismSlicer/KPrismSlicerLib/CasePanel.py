@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from KPrismSlicerLib.PanelTools import PanelContext, quietly
@@ -21,11 +22,11 @@ class CasePanel:
         self._context = context
         self._refused: Any = None
         ui, connect = context.ui, context.slots.connect
-        self.segments = SegmentSelector(ui.segmentSelector, context.slots, context.logic.setSegment)
+        self.segments = SegmentSelector(ui.segmentSelector, context.slots, self._segmentChosen)
         connect(ui.volumeSelector, "currentNodeChanged(vtkMRMLNode*)", self._volumeChosen)
         connect(ui.segmentationSelector, "currentNodeChanged(vtkMRMLNode*)", self._segmentationChosen)
-        connect(ui.newSegmentationButton, "clicked()", context.logic.newSegmentation)
-        connect(ui.newSegmentButton, "clicked()", context.logic.newSegment)
+        connect(ui.newSegmentationButton, "clicked()", lambda: self._make(context.logic.newSegmentation))
+        connect(ui.newSegmentButton, "clicked()", lambda: self._make(context.logic.newSegment))
         connect(ui.lockCheck, "clicked(bool)", self._lock)
 
     def update(self) -> None:
@@ -83,6 +84,15 @@ class CasePanel:
         if node is not self._context.logic.segmentationNode:
             self._context.clearError()
             self._context.logic.setSegmentation(node)
+
+    def _segmentChosen(self, segmentId: str) -> None:
+        # what was wrong with another one is not wrong with this one
+        self._context.clearError()
+        self._context.logic.setSegment(segmentId)
+
+    def _make(self, make: Callable[[], Any]) -> None:
+        self._context.clearError()
+        make()
 
     def _lock(self, on: bool) -> None:
         # that it was locked may be what is on show

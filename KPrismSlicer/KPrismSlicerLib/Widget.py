@@ -59,12 +59,17 @@ class PanelWidget:
         self._updateAll()
         self._timer.start()
 
-    def showError(self, error: Exception) -> None:
-        """Show an error in the bar at the top: a KPrismError in its own words, any other as our defect."""
+    def showError(self, error: Exception, before: int = 0) -> None:
+        """Show an error in the bar at the top: a KPrismError in its own words, any other as our defect.
+
+        Args:
+            error: what to show.
+            before: see `ErrorBar.show`.
+        """
         if self.result is not None:
             # of two attempts only the later one's outcome is on show
             self.result.clear()
-        self._errors.show(error)
+        self._errors.show(error, before=before)
 
     def setParameterNode(self, parameters: Any) -> None:
         """Use the settings of a scene (a KPrismParameterNode, or None) and go back to the case they name."""
@@ -201,7 +206,8 @@ class PanelWidget:
         # who was refused a click during a run may still want to cancel that
         if not self._context.logic.isRunning:
             self.howFar.finish()
-        self.showError(event.error)
+        # acts that were asked for before it was told must not take it away unread
+        self.showError(event.error, self._context.logic.outcomesToCome)
 
     def _warned(self, event: Any) -> None:
         # who clicked at once must see it too
@@ -217,6 +223,7 @@ class PanelWidget:
         if not event.busy:
             self.howFar.finish()
             self.result.finish()
+            self._errors.rest()
 
     def _messageShown(self, event: Any) -> None:
         self.result.showText(event.text)

@@ -49,6 +49,7 @@ class RecordingLogic:
         self.shownDoubt = ""
         self.slice, self.slices, self.accepted = 4, 10, False
         self.busy = self.isRunning = False
+        self.outcomesToCome = 0
         for name in ACTS:
             setattr(self, name, self._recorder(name))
 

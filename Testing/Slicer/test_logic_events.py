@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from KPrismSlicerLib.Events import ActDone, BusyChanged, HistoryChanged
+from KPrismSlicerLib.Events import ActDone, ActFailed, BusyChanged, HistoryChanged
 from logic_fixtures import *  # noqa: F403
-from logic_samples import paint, ras_at, scene_mask, wait
+from logic_samples import add_view, paint, ras_at, scene_mask, wait
 
 
 def test_the_result_tells_what_joined_and_what_left(logic, segment, view, heard):
@@ -105,3 +105,16 @@ def test_undo_before_there_is_a_segmentation_does_nothing(logic, heard):
         act()
         wait(logic)
     assert heard.errors == []
+
+
+def test_acts_behind_one_that_fails_are_counted(logic, segment, view):
+    logic.click(ras_at(logic, (5, 9, 2)), True, view)
+    logic.accept(view)
+    wait(logic)
+    counted = []
+    logic.addListener(lambda event: isinstance(event, ActFailed) and counted.append(logic.outcomesToCome))
+    logic.click(ras_at(logic, (5, 9, 2)), True, view)
+    logic.click(ras_at(logic, (5, 9, 3)), True, add_view(logic, index=3))
+    logic.click((1e4, 0.0, 0.0), True, view)
+    wait(logic)
+    assert sorted(counted) == [1, 2]
