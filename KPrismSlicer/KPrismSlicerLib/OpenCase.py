@@ -187,10 +187,22 @@ class OpenCase(LogicBase):
         present, session = case.segmentIds, case.session
         others = [values for key, values in case.saved.items() if key in present]
         place, lacked = case.segmentationPlace, dict(case.lackedClasses)
-        text = yield lambda: self._promptsText.make(session, others, place, lacked)
+        try:
+            text = yield lambda: self._promptsText.make(session, others, place, lacked)
+        except GeneratorExit:
+            # dropped, as another image was chosen at once: the act was told done, and its prompts stay
+            if _isOpen(case.segmentationNode.GetScene()):
+                text = PromptsText().make(session, others, place, lacked)
+                writePrompts(case.segmentationNode, case.volumeNode, text)
+            raise
         if case is self._case:
             writePrompts(case.segmentationNode, case.volumeNode, text)
 
     def _tellAll(self) -> None:
         for event in (CaseChanged(), PromptsChanged(), HistoryChanged()):
             self._tell(event)
+
+
+def _isOpen(scene: Any) -> bool:
+    """Whether nodes may be written to a scene (or None)."""
+    return scene is not None and not (scene.IsClosing() or scene.IsImporting() or scene.IsRestoring())
