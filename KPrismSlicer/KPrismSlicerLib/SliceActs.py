@@ -120,7 +120,9 @@ class SliceActs(PromptLogic):
         except KPrismError:
             yield lambda: takeBackFrom(session, segmentId, result.act, first, former)
             raise
-        self._uncover(case, segmentId)
+        if run.newest is None:
+            # who hides it during the run means it
+            self._uncover(case, segmentId)
         run.newest = result
 
     def _uncover(self, case: Case, segmentId: str) -> None:

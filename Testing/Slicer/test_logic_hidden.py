@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import slicer
-from KPrismSlicerLib.Events import MessageShown
+from KPrismSlicerLib.Events import MessageShown, RangeProgress
 from logic_fixtures import *  # noqa: F403
 from logic_samples import ras_at, wait
 
@@ -106,3 +106,18 @@ def test_a_run_over_slices_shows_what_it_changes(logic, segment, view, heard):
     wait(logic)
     assert is_shown(logic, segment)
     assert len(said(heard)) == 1
+
+
+def test_a_segment_that_is_hidden_during_a_run_stays_hidden(logic, segment, view, heard):
+    logic.setClass("liver")
+    wait(logic)
+
+    def hide_at_the_second_slice(event):
+        if isinstance(event, RangeProgress) and event.done == 2:
+            hide(logic, segment)
+
+    logic.addListener(hide_at_the_second_slice)
+    logic.predictVolume(view)
+    wait(logic)
+    assert not is_shown(logic, segment)
+    assert said(heard) == []
