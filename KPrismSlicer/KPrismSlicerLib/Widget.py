@@ -200,7 +200,9 @@ class PanelWidget:
             # not a run: what is said of the last one is no longer what was done last
             self.howFar.clear()
         self.result.show(event.result)
-        slicer.util.showStatusMessage(self.ui.resultText.text, STATUS_MILLISECONDS)
+        # Slicer's status line is one line
+        text = self.ui.resultText.text.replace("\n", " \u00b7 ")
+        slicer.util.showStatusMessage(text, STATUS_MILLISECONDS)
 
     def _actFailed(self, event: Any) -> None:
         # who was refused a click during a run may still want to cancel that

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import panel_fixtures
 import pytest
+import slicer
 from KPrismSlicerLib.Events import ActDone, ActFailed, ActResult, ActStarted, BusyChanged, MessageShown
 
 from KPrismCore.errors import ProtectedError
@@ -85,3 +86,11 @@ def test_an_error_goes_with_the_next_act_once_all_before_it_are_over(a_panel, a_
     a_logic.tell(BusyChanged(False))
     act(a_logic)
     assert not a_panel.ui.errorBar.visible
+
+
+def test_the_status_line_of_slicer_gets_one_line(a_panel, a_logic, monkeypatch):
+    shown = []
+    monkeypatch.setattr(slicer.util, "showStatusMessage", lambda text, _duration: shown.append(text))
+    a_logic.busy = True
+    act(a_logic, NOTE)
+    assert shown[-1] == f"Click \u00b7 80 ms \u00b7 {NOTE}"
