@@ -145,6 +145,8 @@ class OpenCase(LogicBase):
             self._fail(error)
             if case.unused[segmentId] == 0:
                 self._removeUnused(case, segmentId)
+            # undo that waits for it must know
+            raise ActDropped from error
         else:
             case.isUnused = False
             case.unused.pop(segmentId, None)

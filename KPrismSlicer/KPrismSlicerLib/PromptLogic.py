@@ -250,7 +250,7 @@ class PromptLogic(CaseLogic):
             yield from self._finish(case, ActResult(labelText(label), segmentId))
 
         attempt = self._attempt(case, segmentId, steps())
-        self._queue.add(Act(labelText(label), lambda _act: attempt, case))
+        self._queue.add(Act(labelText(label), lambda _act: attempt, case, undoable=True))
 
     def _finish(self, case: Case, result: ActResult) -> Steps:
         """The last steps of an act: everybody is told, and the prompts are kept in the scene."""

@@ -41,8 +41,33 @@ class ClickAct(Act):
     preview: Callable[[ShownClicks], None] = lambda _shown: None
 
 
+@dataclass(eq=False)
 class RunAct(Act):
-    """An act over many slices, which can be cancelled."""
+    """An act over many slices, which can be cancelled.
+
+    Args:
+        begun: set when the first slice is done.
+    """
+
+    begun: bool = False
+
+    @property
+    def happened(self) -> bool:
+        """Whether a slice was done: that is kept, however the run ended."""
+        return self.begun
+
+
+@dataclass(eq=False)
+class HistoryAct(Act):
+    """Undo or redo.
+
+    Args:
+        undone: whether it is undo.
+        target: the act that undo is for, where that was still under way; None for whatever was done last.
+    """
+
+    undone: bool = True
+    target: Act | None = None
 
 
 class SliceActs(PromptLogic):
@@ -76,7 +101,7 @@ class SliceActs(PromptLogic):
         return result
 
     def _runSteps(
-        self, act: Act, case: Case, segmentId: str, planes: Sequence[Plane], shown: Plane | None
+        self, act: RunAct, case: Case, segmentId: str, planes: Sequence[Plane], shown: Plane | None
     ) -> Steps:
         """Many slices, all one undo step; `shown` is the slice whose change the view can show."""
         session = yield from self._ready(case, segmentId)
@@ -90,6 +115,7 @@ class SliceActs(PromptLogic):
                 result = None
                 if not session.is_accepted(plane, segmentId):
                     yield from self._runSlice(case, segmentId, plane, run)
+                    act.begun = True
                     result = _shown(run.newest, run.newest.seconds)
                     if plane is shown:
                         run.shown = result
@@ -139,7 +165,10 @@ class SliceActs(PromptLogic):
                 _("Choose a class or add a reference."),
             )
 
-    def _historySteps(self, case: Case, undone: bool) -> Steps:
+    def _historySteps(self, case: Case, undone: bool, target: Act | None = None) -> Steps:
+        if target is not None and not target.happened:
+            # it was refused, and nothing else is to be undone in its place
+            raise ActDropped
         session = yield from self._ready(case, None)
         began = time.perf_counter()
         # what is shown of it: its own slice, before and after

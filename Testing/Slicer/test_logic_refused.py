@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from KPrismSlicerLib.Events import RangeProgress
 from logic_fixtures import *  # noqa: F403
-from logic_samples import ras_at, scene_mask, wait, wait_until
+from logic_samples import add_view, ras_at, scene_mask, wait, wait_until
 
 from KPrismCore.errors import ProtectedError
 
@@ -76,3 +77,72 @@ def test_a_run_that_ended_at_a_slice_is_one_step_for_undo(half_run, segment):
     half_run.redo()
     wait(half_run)
     assert np.array_equal(scene_mask(half_run, segment), before)
+
+
+# undo of what is still under way
+
+
+@pytest.fixture
+def accepted(logic, segment, view):
+    """A click on one slice, which is accepted now, and then one on another."""
+    logic.click(ras_at(logic, (5, 9, 2)), True, view)
+    logic.accept(view)
+    logic.click(ras_at(logic, (5, 9, 4)), True, add_view(logic, "k", 4))
+    wait(logic)
+    return logic
+
+
+def test_undo_of_a_click_that_is_refused_takes_nothing_else_back(accepted, segment, view):
+    before = scene_mask(accepted, segment)
+    accepted.click(ras_at(accepted, (8, 9, 2)), True, view)
+    accepted.undo()
+    wait(accepted)
+    assert np.array_equal(scene_mask(accepted, segment), before)
+    assert len(accepted.clicks()) == 2
+
+
+def test_a_second_undo_behind_a_refused_click_takes_back_what_was_before_it(accepted, segment, view):
+    accepted.click(ras_at(accepted, (8, 9, 2)), True, view)
+    accepted.undo()
+    accepted.undo()
+    wait(accepted)
+    assert len(accepted.clicks()) == 1
+    assert accepted.isAccepted(view)
+
+
+def test_undo_behind_a_first_click_that_fails_takes_nothing_else_back(
+    logic, segment, view, monkeypatch, predictor
+):
+    logic.click(ras_at(logic, (5, 9, 2)), True, view)
+    wait(logic)
+    before = scene_mask(logic, segment)
+    monkeypatch.setattr(predictor, "predict", lambda *_arguments, **_options: 1 / 0)
+    logic.setSegment(None)
+    logic.click(ras_at(logic, (8, 9, 2)), True, view)
+    logic.undo()
+    wait(logic)
+    assert np.array_equal(scene_mask(logic, segment), before)
+
+
+def test_undo_ends_a_run_that_is_under_way(logic, segment, view, predictor):
+    logic.setClass("liver")
+    wait(logic)
+    predictor.seconds = 0.05
+    done = []
+    logic.addListener(lambda event: isinstance(event, RangeProgress) and done.append(event.done))
+    logic.predictVolume(view)
+    assert wait_until(lambda: logic.poll() and done)
+    logic.undo()
+    wait(logic)
+    assert max(done) < 6
+    assert not scene_mask(logic, segment).any()
+    assert logic.undoLabel == "class"
+
+
+def test_undo_of_a_run_that_did_nothing_takes_nothing_else_back(logic, segment, view):
+    logic.click(ras_at(logic, (5, 9, 2)), True, view)
+    # nothing to go by on all slices
+    logic.predictVolume(view)
+    logic.undo()
+    wait(logic)
+    assert len(logic.clicks()) == 1
