@@ -189,6 +189,11 @@ class History:
         self._done.append(self._undone.pop())
         return self._done[-1]
 
+    def forget_undone(self) -> None:
+        """Forget the act undone last, so that it cannot be done again."""
+        if self._undone:
+            self._undone.pop()
+
     def forget(self, segment: str) -> None:
         """Drop a segment's part in all acts, and the acts that did nothing else."""
         for act in (*self._done, *self._undone):

@@ -204,6 +204,13 @@ class SessionBase:
         """Do again what was undone last; result and errors as `undo`."""
         return self._restore(self.history.forward, self.history.back, undone=False)
 
+    def take_back(self) -> Act | None:
+        """As `undo`, for an act that did not come about after all: `redo` does not offer it."""
+        act = self.undo()
+        if act is not None:
+            self.history.forget_undone()
+        return act
+
     def _restore(
         self, move: Callable[[], Act | None], unmove: Callable[[], Act | None], *, undone: bool
     ) -> Act | None:

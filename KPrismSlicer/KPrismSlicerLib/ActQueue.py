@@ -26,6 +26,8 @@ class Act:
         steps: makes its generator, when its turn comes.
         owner: what it works on; acts of an owner can be dropped together.
         quiet: the module's own, of which the user need not know.
+        undoable: whether it becomes a step of the history.
+        failed: set when it ended with an error, or was dropped.
         cancelled: set for a run over many slices to end it after the slice it is at.
     """
 
@@ -33,7 +35,14 @@ class Act:
     steps: Callable[[Act], Steps]
     owner: object = None
     quiet: bool = False
+    undoable: bool = False
+    failed: bool = False
     cancelled: bool = False
+
+    @property
+    def happened(self) -> bool:
+        """Once it is over: whether there is something to undo."""
+        return not self.failed
 
 
 class ActQueue:
@@ -80,6 +89,12 @@ class ActQueue:
     def acts(self) -> tuple[Act, ...]:
         """The act at work, if any, then those that wait."""
         return (*((self._current[0],) if self._current else ()), *self._waiting)
+
+    @property
+    def toCome(self) -> tuple[Act, ...]:
+        """The user's acts whose outcome is still to be told: without one that is in a step of its own."""
+        acts = self.acts[1:] if self._stepping and self._current else self.acts
+        return tuple(act for act in acts if not act.quiet)
 
     def add(self, act: Act) -> None:
         """Put an act at the end; with nothing before it, its first step is done at once."""
@@ -140,7 +155,7 @@ class ActQueue:
         return self._current is not None
 
     def _step(self) -> None:
-        _, steps = self._current
+        act, steps = self._current
         (value, error), self._answer = self._answer, (None, None)
         try:
             wanted = steps.send(value) if error is None else steps.throw(error)
@@ -148,7 +163,7 @@ class ActQueue:
             self._current = None
         # the one place that reports: whatever an act raises, the next one must get its turn
         except Exception as problem:
-            self._current = None
+            self._current, act.failed = None, True
             if not self._doomed:
                 self._failed(problem)
         else:

@@ -35,6 +35,7 @@ class Case:
         volume: what the bridge gave for the image.
         session: None until the network is loaded.
         saved: prompts from the scene by segment id, of segments that the session does not have yet.
+        lackedClasses: by segment id, classes that were saved and that the network lacks.
         fresh: classes by id of segments that were made here, are empty, and not in the session yet.
         unused: how many acts are to come on segments that were made for them, by id.
         isUnused: whether the segmentation too was made for an act, and none has been done yet.
@@ -47,6 +48,7 @@ class Case:
     volume: Volume
     session: AnnotationSession | None = None
     saved: dict[str, Any] = field(default_factory=dict)
+    lackedClasses: dict[str, str] = field(default_factory=dict)
     fresh: dict[str, str | None] = field(default_factory=dict)
     unused: dict[str, int] = field(default_factory=dict)
     isUnused: bool = False
@@ -56,7 +58,7 @@ class Case:
 
     def __post_init__(self) -> None:
         self.contentTime = self._contentTime()
-        self._place = self._placeNow()
+        self._place = placeOf(self.volumeNode)
         self.segmentationPlace = SegmentationPlace.of(self.segmentationNode, self.volumeNode)
 
     @property
@@ -133,20 +135,14 @@ class Case:
             waiting: whether acts are under way.
         """
         owners = self.session.segments.values() if self.session is not None else ()
-        states, saved = [one.state for one in owners], tuple(self.saved.values())
         history = self.session.history if self.session is not None else None
-        lost = waiting or any(one.slices for one in states) or any(one["slices"] for one in saved)
+        lost = waiting or any(one.state.slices for one in owners)
+        lost = lost or any(one["slices"] for one in self.saved.values())
         if history is not None:
             lost = lost or history.undo_label is not None or history.redo_label is not None
-        if not self._imageHasMoved:
-            cause = _("'{name}' was moved: its clicks and accepted slices, and what undo knew, are gone.")
-            remedy = _("Its masks, class and examples stay. Go on from here.")
-            name = self.segmentationNode.GetName()
-        else:
-            lost = lost or bool(saved) or any(one.class_name or one.references for one in states)
-            cause = _("'{name}' was moved: what was said of it, and what undo knew, is gone.")
-            remedy = _("The masks stay. Choose class and examples again, and go on from here.")
-            name = self.volumeNode.GetName()
+        name = (self.volumeNode if self._imageHasMoved else self.segmentationNode).GetName()
+        cause = _("'{name}' was moved: its clicks and accepted slices, and what undo knew, are gone.")
+        remedy = _("The masks, class and examples stay. Go on from here.")
         return GeometryError(cause.format(name=name), remedy) if lost else None
 
     @property
@@ -168,23 +164,26 @@ class Case:
 
     @property
     def _imageHasMoved(self) -> bool:
-        return self._place != self._placeNow()
+        return self._place != placeOf(self.volumeNode)
 
-    def _placeNow(self) -> tuple[float, ...]:
-        image = self.volumeNode.GetImageData()
-        return (*self._worldMatrix(), *(image.GetDimensions() if image is not None else ()))
 
-    def _worldMatrix(self) -> tuple[float, ...]:
-        ijkToRas, toWorld = vtk.vtkMatrix4x4(), vtk.vtkMatrix4x4()
-        self.volumeNode.GetIJKToRASMatrix(ijkToRas)
-        transform = self.volumeNode.GetParentTransformNode()
-        if transform is not None and transform.IsTransformToWorldLinear():
-            transform.GetMatrixTransformToWorld(toWorld)
-        elif transform is not None:
-            # bent: the bridge refuses such an image; any change counts
-            toWorld.SetElement(0, 0, float(transform.GetTransformToWorldMTime()))
-        vtk.vtkMatrix4x4.Multiply4x4(toWorld, ijkToRas, ijkToRas)
-        return tuple(ijkToRas.GetElement(row, column) for row in range(3) for column in range(4))
+def placeOf(volumeNode: Any) -> tuple[float, ...]:
+    """Where an image lies in the world, and its size: differs where it was moved, by whatever transform."""
+    image = volumeNode.GetImageData()
+    return (*_worldMatrix(volumeNode), *(image.GetDimensions() if image is not None else ()))
+
+
+def _worldMatrix(volumeNode: Any) -> tuple[float, ...]:
+    ijkToRas, toWorld = vtk.vtkMatrix4x4(), vtk.vtkMatrix4x4()
+    volumeNode.GetIJKToRASMatrix(ijkToRas)
+    transform = volumeNode.GetParentTransformNode()
+    if transform is not None and transform.IsTransformToWorldLinear():
+        transform.GetMatrixTransformToWorld(toWorld)
+    elif transform is not None:
+        # bent: the bridge refuses such an image; any change counts
+        toWorld.SetElement(0, 0, float(transform.GetTransformToWorldMTime()))
+    vtk.vtkMatrix4x4.Multiply4x4(toWorld, ijkToRas, ijkToRas)
+    return tuple(ijkToRas.GetElement(row, column) for row in range(3) for column in range(4))
 
 
 def newSession(predictor: Any, volume: Volume) -> AnnotationSession:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     # they load torch
     from KPrismCore.history import Act, Box, Delta
     from KPrismCore.session import AnnotationSession
+    from KPrismCore.session_state import SegmentState
 
 
 def changeOf(voxels: BoolArray, deltas: Sequence[Delta]) -> tuple[Box, BoolArray, BoolArray]:
@@ -87,6 +88,26 @@ def takeErasure(session: AnnotationSession, segmentId: str, box: Box, erased: Bo
     if plane is None or not session.is_accepted(plane, segmentId):
         session.set_mask(mask, plane, segmentId, label=act.label, join=act)
     return bool((owner.voxels[box] & erased).any())
+
+
+def takeBackFrom(
+    session: AnnotationSession, segmentId: str, act: Act, first: int, former: SegmentState
+) -> None:
+    """Take back what the newest act did to a segment from some change on, as if it had not come about.
+
+    Args:
+        first: number of its changes that stay.
+        former: the segment's prompts before the others.
+    """
+    part = act.parts[segmentId]
+    if part.before is former:
+        session.take_back()
+        return
+    owner = session.segments[segmentId]
+    for delta in reversed(part.deltas[first:]):
+        delta.flip(owner.voxels)
+    del part.deltas[first:]
+    owner.state = part.after = former
 
 
 def _sliceOf(session: AnnotationSession, box: Box) -> SlicePlane | None:

@@ -178,7 +178,8 @@ class ClickLogic(SliceActs):
             yield from self._sliceSteps(case, segmentId, plane, compute)
 
         attempt = self._attempt(case, segmentId, steps())
-        self._queue.add(ClickAct(text, lambda _act: attempt, case, segmentId=segmentId, preview=preview))
+        act = ClickAct(text, lambda _act: attempt, case, undoable=True, segmentId=segmentId, preview=preview)
+        self._queue.add(act)
         self._tell(PromptsChanged())
 
     def _addClickChange(
@@ -211,7 +212,7 @@ class ClickLogic(SliceActs):
                 case, segmentId, plane, lambda allowed: change(session, plane, index, segmentId, allowed)
             )
 
-        self._queue.add(ClickAct(text, steps, case, segmentId=segmentId, preview=preview))
+        self._queue.add(ClickAct(text, steps, case, undoable=True, segmentId=segmentId, preview=preview))
         self._tell(PromptsChanged())
 
     def _placed(

@@ -29,14 +29,15 @@ class ErrorBar:
         ui.errorCloseButton.connect("clicked()", self.clear)
         self.clear()
 
-    def show(self, error: Exception, lasting: bool = False) -> None:
+    def show(self, error: Exception, lasting: bool = False, before: int = 0) -> None:
         """Show an error; a KPrismError in its own words, any other as a defect of the module.
 
         Args:
             error: what to show.
             lasting: stays beside the outcome of one act, which did not bring it about.
+            before: number of acts under way, whose outcomes it stays beside, until all of them are done.
         """
-        self._lasting = lasting
+        self._lasting, self._before = lasting, before
         cause, remedy = _words(error)
         self._ui.errorCause.text = cause
         self._ui.errorRemedy.text = remedy
@@ -54,12 +55,18 @@ class ErrorBar:
         """An act was done: what is shown of an earlier one goes."""
         if self._lasting:
             self._lasting = False
+        elif self._before:
+            self._before -= 1
         else:
             self.clear()
 
+    def rest(self) -> None:
+        """All acts are done: the next one takes away what is shown."""
+        self._before = 0
+
     def clear(self) -> None:
         """Take the message away."""
-        self._lasting = False
+        self._lasting, self._before = False, 0
         self._ui.errorBar.visible = False
 
     def copy(self) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from slicer.i18n import tr as _
 
-from KPrismSlicerLib.PanelTools import PanelContext, durationText
+from KPrismSlicerLib.PanelTools import PanelContext, durationText, needText
 from KPrismSlicerLib.ViewChoice import ViewChoice
 
 
@@ -63,7 +61,7 @@ class HowFarPanel:
         ui.runButton.text = self._runText()
         # a slice with clicks can do without class and references
         ui.runButton.enabled = prompted or (ready and ui.sliceRadio.checked and bool(logic.clicks()))
-        ui.howFarHint.text = _hint(ready, prompted)
+        ui.howFarHint.text = _hint(prompted) if ready else needText(logic)
         ui.howFarHint.visible = bool(ui.howFarHint.text)
         if ui.rangeRadio.checked:
             found = self.range if ready else None
@@ -103,9 +101,7 @@ class HowFarPanel:
         return _("Segment these slices") if ui.rangeRadio.checked else _("Segment the whole volume")
 
 
-def _hint(ready: Any, prompted: bool) -> str:
-    if not ready:
-        return _("Choose an image and load the model first.")
+def _hint(prompted: bool) -> str:
     if not prompted:
         return _("Choose a class or add a reference; clicks alone hold for their own slice.")
     return ""

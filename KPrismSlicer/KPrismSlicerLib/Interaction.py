@@ -108,7 +108,7 @@ class Interaction:
             self._views.attach()
             manager.connect("layoutChanged(int)", self._onLayout)
             self._observe()
-        self.shortcuts.enable()
+        self._enableKeys()
         self.markers.sync()
 
     def exit(self) -> None:
@@ -242,6 +242,11 @@ class Interaction:
             self._drop()
             self._views.attach()
             self._showCursor()
+            self._enableKeys()
+
+    def _enableKeys(self) -> None:
+        # a layout may have views in windows of their own, on a second monitor
+        self.shortcuts.enable([view.widget for view in self._views or () if view.widget])
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def _nodeAdded(self, _caller: Any, _event: str, node: Any) -> None:

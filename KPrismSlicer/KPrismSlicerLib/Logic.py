@@ -17,9 +17,9 @@ from KPrismCore.errors import KPrismError
 from KPrismCore.slices import Plane
 from KPrismSlicerLib.ActQueue import Act, Steps
 from KPrismSlicerLib.ClickLogic import ClickLogic
-from KPrismSlicerLib.Events import ActResult
+from KPrismSlicerLib.Events import ActResult, HistoryChanged, PromptsChanged
 from KPrismSlicerLib.Labels import labelText
-from KPrismSlicerLib.SliceActs import ClickAct, RunAct
+from KPrismSlicerLib.SliceActs import ClickAct, HistoryAct, RunAct
 
 
 class AnnotationLogic(ClickLogic):
@@ -85,6 +85,20 @@ class AnnotationLogic(ClickLogic):
         label = self.session.history.redo_label if self.session is not None else None
         return labelText(label) if label is not None else None
 
+    def takeEdits(self) -> None:
+        """Take over what other tools have done to the segments, so that undo and redo are about that."""
+        case = self._case
+        if case is None or case.session is None:
+            return
+
+        def steps(_act: Act) -> Steps:
+            if not case.hasMoved:
+                yield from self._mirror.sync()
+                self._tell(PromptsChanged())
+                self._tell(HistoryChanged())
+
+        self._queue.add(Act(_("edit"), steps, case, quiet=True))
+
     # how far
 
     def predictSlice(self, sliceNode: Any) -> None:
@@ -117,11 +131,20 @@ class AnnotationLogic(ClickLogic):
         shown = plane if stack.index in places else None
         planes = [shown if place == stack.index else one for place, one in zip(places, planes, strict=True)]
         label = _("run over {count} slices").format(count=len(planes))
-        self._queue.add(RunAct(label, lambda act: self._runSteps(act, case, segmentId, planes, shown), case))
+
+        def steps(act: RunAct) -> Steps:
+            return self._runSteps(act, case, segmentId, planes, shown)
+
+        self._queue.add(RunAct(label, steps, case, undoable=True))
 
     def predictVolume(self, sliceNode: Any) -> None:
         """Segment all slices parallel to the shown one; else as `predictRange`."""
         self.predictRange(sliceNode, 0, self.sliceCount(sliceNode) - 1)
+
+    @property
+    def isRunning(self) -> bool:
+        """Whether a run over many slices is at work, which `cancel` would end."""
+        return any(isinstance(act, RunAct) for act in self._queue.acts[:1])
 
     def cancel(self) -> None:
         """End runs over many slices after the slice they are at; what is finished is kept."""
@@ -144,7 +167,7 @@ class AnnotationLogic(ClickLogic):
             session.accept(plane, on, segmentId)
             yield from self._finish(case, ActResult(label, segmentId))
 
-        self._queue.add(Act(label, steps, case))
+        self._queue.add(Act(label, steps, case, undoable=True))
 
     def isAccepted(self, sliceNode: Any) -> bool:
         """Whether the slice that a view shows is confirmed for the current segment."""
@@ -189,5 +212,24 @@ class AnnotationLogic(ClickLogic):
             # nothing is left to undo: that is what came of it
             self._fail(lost)
             return
-        case = self._case
-        self._queue.add(Act(label, lambda _act: self._historySteps(case, undone), case))
+        case, target = self._case, self._undoTarget() if undone else None
+        if isinstance(target, RunAct):
+            # nobody waits for slices that are to be undone
+            target.cancelled = True
+
+        def steps(_act: Act) -> Steps:
+            return self._historySteps(case, undone, target)
+
+        self._queue.add(HistoryAct(label, steps, case, undone=undone, target=target))
+
+    def _undoTarget(self) -> Act | None:
+        """The act under way that undo would take back; None where it is one that is done."""
+        steps: list[Act | None] = []
+        for act in self._queue.acts:
+            if isinstance(act, HistoryAct) and act.undone:
+                del steps[-1:]
+            elif isinstance(act, HistoryAct):
+                steps.append(None)
+            elif act.undoable:
+                steps.append(act)
+        return steps[-1] if steps else None

@@ -138,6 +138,11 @@ class LogicBase:
         """Whether an act is at work or waiting."""
         return self._queue.busy
 
+    @property
+    def outcomesToCome(self) -> int:
+        """How many acts that were asked for already have not told yet how they went."""
+        return len(self._queue.toCome)
+
     def poll(self) -> bool:
         """Go on with what is finished; call it every 10 ms or so. True while there is work."""
         busy = self._queue.poll()

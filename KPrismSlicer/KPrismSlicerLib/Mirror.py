@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from slicer.i18n import tr as _
 
-from KPrismCore.errors import GeometryError, KPrismError
+from KPrismCore.errors import GeometryError, KPrismError, UnknownClassError
 from KPrismCore.slices import BoolArray, Plane
 from KPrismSlicerLib.ActQueue import Steps
 from KPrismSlicerLib.Case import Case
@@ -92,6 +92,8 @@ class Mirror:
 
     def followLocks(self) -> None:
         """Let the session know which segments are locked or completed, and what they are called."""
+        if self._case.segmentationNode is None:
+            return
         segmentation = self._case.segmentationNode.GetSegmentation()
         for segmentId, owner in self._session.segments.items():
             owner.name = segmentation.GetSegment(segmentId).GetName()
@@ -181,6 +183,9 @@ class Mirror:
         if saved is not None:
             try:
                 restorePrompts(self._session, saved)
+            except UnknownClassError as error:
+                self._case.lackedClasses[segmentId] = str(saved["class"])
+                self._warn(error)
             except KPrismError as error:
                 self._warn(error)
 

@@ -103,8 +103,10 @@ class ModelPanel:
         selector = self._context.ui.checkpointSelector
         with quietly(selector):
             for path in sorted(resourcePath("Models").glob("*.safetensors")):
-                if path.name != DEFAULT_FILE and selector.findData(path.stem) < 0:
-                    selector.insertItem(selector.count - 1, path.stem, path.stem)
+                # names that mean something else here are no names for another one
+                key = str(path) if path.stem in (DEFAULT, _FILE) else path.stem
+                if path.name != DEFAULT_FILE and selector.findData(key) < 0:
+                    selector.insertItem(selector.count - 1, path.stem, key)
 
     def _path(self) -> Path:
         name = self.checkpoint

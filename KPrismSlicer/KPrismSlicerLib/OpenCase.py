@@ -87,7 +87,7 @@ class OpenCase(LogicBase):
             return
         case.session = session
         self._mirror = Mirror(self._bridge, case, self._say, self._fail)
-        case.saved = {}
+        case.saved, case.lackedClasses = {}, {}
         if case.segmentationNode is not None:
             try:
                 case.saved = readPrompts(case.segmentationNode, case.volumeNode, volume.geometry)
@@ -145,6 +145,8 @@ class OpenCase(LogicBase):
             self._fail(error)
             if case.unused[segmentId] == 0:
                 self._removeUnused(case, segmentId)
+            # undo that waits for it must know
+            raise ActDropped from error
         else:
             case.isUnused = False
             case.unused.pop(segmentId, None)
@@ -186,10 +188,23 @@ class OpenCase(LogicBase):
             return
         present, session = case.segmentIds, case.session
         others = [values for key, values in case.saved.items() if key in present]
-        text = yield lambda: self._promptsText.make(session, others, case.segmentationPlace)
+        place, lacked = case.segmentationPlace, dict(case.lackedClasses)
+        try:
+            text = yield lambda: self._promptsText.make(session, others, place, lacked)
+        except GeneratorExit:
+            # dropped, as another image was chosen at once: the act was told done, and its prompts stay
+            if _isOpen(case.segmentationNode.GetScene()):
+                text = PromptsText().make(session, others, place, lacked)
+                writePrompts(case.segmentationNode, case.volumeNode, text)
+            raise
         if case is self._case:
             writePrompts(case.segmentationNode, case.volumeNode, text)
 
     def _tellAll(self) -> None:
         for event in (CaseChanged(), PromptsChanged(), HistoryChanged()):
             self._tell(event)
+
+
+def _isOpen(scene: Any) -> bool:
+    """Whether nodes may be written to a scene (or None)."""
+    return scene is not None and not (scene.IsClosing() or scene.IsImporting() or scene.IsRestoring())

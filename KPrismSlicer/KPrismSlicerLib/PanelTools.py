@@ -169,6 +169,13 @@ def scrollTo(widget: Any) -> None:
         area.ensureWidgetVisible(widget)
 
 
+def needText(logic: Any) -> str:
+    """What has to be done before there is an image and a model to work with."""
+    if logic.refused is not None:
+        return f"{logic.refused.error.cause} {logic.refused.error.remedy}"
+    return _("Choose an image and load the model first.")
+
+
 def durationText(value: float) -> str:
     """A duration in words, rounded to what a reader cares for."""
     if value < 1:

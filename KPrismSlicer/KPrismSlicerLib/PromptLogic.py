@@ -44,6 +44,9 @@ class PromptLogic(CaseLogic):
             node, owner = case.segmentationNode, case.session.segments[segmentId]
             former, look = owner.state, self._bridge.lookOf(node, segmentId)
             case.session.set_class(name, segmentId)
+            if name is None:
+                # it is this that somebody wanted to be gone
+                case.lackedClasses.pop(segmentId, None)
             self._describe(case, segmentId)
             if owner.state is not former:
                 case.looks.note(owner.state, look, self._bridge.lookOf(node, segmentId))
@@ -247,7 +250,7 @@ class PromptLogic(CaseLogic):
             yield from self._finish(case, ActResult(labelText(label), segmentId))
 
         attempt = self._attempt(case, segmentId, steps())
-        self._queue.add(Act(labelText(label), lambda _act: attempt, case))
+        self._queue.add(Act(labelText(label), lambda _act: attempt, case, undoable=True))
 
     def _finish(self, case: Case, result: ActResult) -> Steps:
         """The last steps of an act: everybody is told, and the prompts are kept in the scene."""

@@ -26,6 +26,8 @@ class ResultPanel:
         self._views = views
         # whether the text says of an act that it began, and not yet how it ended
         self._open = False
+        # what was said since work began
+        self._notes: list[str] = []
         self.export = ExportBox(context)
         context.slots.connect(context.ui.acceptCheck, "clicked(bool)", self._accept)
         context.slots.connect(context.ui.showChangesCheck, "toggled(bool)", self._showChanges)
@@ -34,6 +36,7 @@ class ResultPanel:
     def clear(self) -> None:
         """Forget the last act."""
         self._open = False
+        self._notes = []
         ui = self._context.ui
         ui.resultText.text = _("What the last act changed is shown here.")
         mute(ui.resultText)
@@ -41,23 +44,32 @@ class ResultPanel:
 
     def begin(self, label: str) -> None:
         """Show that an act began."""
-        self.showText(_("{act} ...").format(act=label[:1].upper() + label[1:]))
+        self._write(_("{act} ...").format(act=label[:1].upper() + label[1:]))
         self._open = True
 
     def finish(self) -> None:
         """All is done: an act that began and told of no end was dropped, and is forgotten."""
-        if self._open:
+        if self._open and self._notes:
+            self._write(*self._notes)
+        elif self._open:
             self.clear()
+        self._open, self._notes = False, []
 
     def show(self, result: Any) -> None:
-        """Show an ActResult."""
-        self.showText(resultText(result))
+        """Show an ActResult, and what was said since work began."""
+        self._open = False
+        self._write(resultText(result), *self._notes)
 
     def showText(self, text: str) -> None:
-        """Show a sentence in the status line."""
+        """Show a sentence in the status line; one that is said of acts at work stays beside their outcome."""
         self._open = False
+        if self._context.logic.busy and text not in self._notes:
+            self._notes.append(text)
+        self._write(text)
+
+    def _write(self, *lines: str) -> None:
         ui = self._context.ui
-        ui.resultText.text = text
+        ui.resultText.text = "\n".join(lines)
         ui.resultText.setForegroundRole(qt.QPalette.WindowText)
 
     def update(self) -> None:

@@ -132,6 +132,10 @@ class SceneBridge:
         with self._ownWrites():
             SegmentLooks.giveLook(segmentationNode, segmentId, look)
 
+    def uncover(self, segmentationNode: Any, segmentId: str) -> bool:
+        """See `SegmentLooks.uncover`."""
+        return SegmentLooks.uncover(segmentationNode, segmentId)
+
     def readSegment(self, segmentationNode: Any, segmentId: str, volumeNode: Any) -> BoolArray:
         """See `NodeReading.readSegment`."""
         return NodeReading.readSegment(segmentationNode, segmentId, volumeNode)

@@ -6,7 +6,7 @@ Settings of the panel are in the parameter node. Masks are the segmentation itse
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -41,6 +41,7 @@ class PromptsText:
         session: Any,
         others: Iterable[dict[str, Any]] = (),
         place: SegmentationPlace | None = None,
+        lackedClasses: Mapping[str, str] | None = None,
     ) -> str:
         """Give the text; on the worker, while no act is at work.
 
@@ -48,9 +49,12 @@ class PromptsText:
             session: of KPrismCore.
             others: what `readPrompts` gave for segments that the session does not have.
             place: where the segmentation lay on the image.
+            lackedClasses: by segment id, saved classes that the network lacks and nobody has replaced.
         """
         geometry = session.volume.geometry
         segments = [self._values(segment) for segment in session.segments.values()]
+        for values in segments:
+            values["class"] = values["class"] or (lackedClasses or {}).get(values["id"])
         return json.dumps(
             {
                 "format": FORMAT,
@@ -80,8 +84,8 @@ def readPrompts(
 ) -> dict[str, dict[str, Any]]:
     """The prompts made on an image, by segment id; {} where there are none.
 
-    Prompts on another grid (the image was moved or replaced) are not given. Where the segmentation alone
-    was moved, class and references are, but not what belongs to slices: the masks are elsewhere now.
+    Where the image lies on another grid (it was moved or replaced), or the segmentation was moved, class and
+    references are given, but not what belongs to slices: image or masks are elsewhere now.
 
     Raises:
         SessionFileError: they are damaged or of a newer version.
@@ -101,11 +105,11 @@ def readPrompts(
         matrix = np.array(values["ijkToRas"], dtype=np.float64)
         same = values["size"] == list(geometry.size) and _close(matrix, geometry.ijk_to_ras)
         segments = {str(one["id"]): dict(one) for one in values["segments"]}
-        if _hasMoved(values, segmentationNode, volumeNode, geometry):
+        if not same or _hasMoved(values, segmentationNode, volumeNode, geometry):
             segments = {key: {**one, "slices": []} for key, one in segments.items()}
     except (ValueError, KeyError, TypeError) as error:
         raise _damaged(node) from error
-    return segments if same else {}
+    return segments
 
 
 def restorePrompts(session: Any, values: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""How a segment is shown: name, colour and codes, which a class changes and undo brings back."""
+"""How a segment is shown: name, colour and codes, which a class changes and undo brings back; and whether."""
 
 from __future__ import annotations
 
@@ -69,3 +69,44 @@ class LookChanges:
         """The looks before and after the act that made these prompts; None where it is not known."""
         kept, before, after = self._noted.get(id(state), (None, None, None))
         return (before, after) if kept is not None and kept() is state else None
+
+
+def uncover(segmentationNode: Any, segmentId: str) -> bool:
+    """Show a segment in the slice views if it is switched off, by itself or with its whole segmentation.
+
+    Returns:
+        Whether it was off.
+
+    Raises:
+        PromptError: the segment is not there.
+    """
+    segmentOf(segmentationNode, segmentId)
+    display = segmentationNode.GetDisplayNode()
+    if display is None:
+        # a script made the segmentation
+        segmentationNode.CreateDefaultDisplayNodes()
+        return segmentationNode.GetDisplayNode() is not None
+    if _isSwitchedOn(display, segmentId):
+        return False
+    _switchOn(display, segmentId)
+    return True
+
+
+def _isSwitchedOn(display: Any, segmentId: str) -> bool:
+    """Whether all switches let a segment be seen on slices: of all, its own, of inside or outline."""
+    switches = (display.GetVisibility(), display.GetVisibility2D(), display.GetSegmentVisibility(segmentId))
+    inside = display.GetVisibility2DFill() and display.GetSegmentVisibility2DFill(segmentId)
+    outline = display.GetVisibility2DOutline() and display.GetSegmentVisibility2DOutline(segmentId)
+    return bool(all(switches) and (inside or outline))
+
+
+def _switchOn(display: Any, segmentId: str) -> None:
+    display.SetVisibility(True)
+    display.SetVisibility2D(True)
+    display.SetSegmentVisibility(segmentId, True)
+    if _isSwitchedOn(display, segmentId):
+        return
+    display.SetVisibility2DFill(True)
+    display.SetVisibility2DOutline(True)
+    display.SetSegmentVisibility2DFill(segmentId, True)
+    display.SetSegmentVisibility2DOutline(segmentId, True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import qt
 import slicer
 from slicer.i18n import tr as _
 
@@ -25,6 +26,7 @@ class SegmentSelector:
         self._chosen = chosen
         self._node: Any = None
         self._current = ""
+        self._tip = combo.toolTip
         self._observed: list[tuple[Any, int]] = []
         self._changed = slots.guarded(lambda *_arguments: self._fill())
         slots.connect(combo, "activated(int)", self._activated)
@@ -62,12 +64,15 @@ class SegmentSelector:
                 segment = segmentation.GetSegment(identifier)
                 colour = "#" + "".join(f"{round(255 * part):02x}" for part in segment.GetColor())
                 self._combo.addItem(swatch(colour), segment.GetName(), identifier)
+                # a long name is cut in the list too
+                self._combo.setItemData(self._combo.count - 1, segment.GetName(), qt.Qt.ToolTipRole)
             place = self._combo.findData(self._current) if self._current else -1
             self._combo.enabled = self._combo.count > 0
             if place < 0:
                 # none is current, and none may look as if it were
                 self._combo.insertItem(0, _("Made with the first click"), "")
             self._combo.currentIndex = max(place, 0)
+        self._combo.toolTip = f"{self._combo.currentText}\n{self._tip}" if place >= 0 else self._tip
 
     def _activated(self, index: int) -> None:
         identifier = self._combo.itemData(index)

@@ -41,6 +41,7 @@ class Shortcuts:
         self.entries = tuple(entries)
         self._parent = parent
         self._made: list[tuple[Any, Callable[[], object]]] = []
+        self._windows: list[Any] = []
         self._suspended: list[tuple[Any, str, Any]] = []
 
     @property
@@ -48,11 +49,26 @@ class Shortcuts:
         """Whether the keys exist now; in a text field they sleep nevertheless."""
         return bool(self._made)
 
-    def enable(self) -> None:
-        """Make the keys work; does nothing where they do, or where there is no window."""
+    def enable(self, others: Iterable[Any] = ()) -> None:
+        """Make the keys work; does nothing where they do, or where there is no window.
+
+        Args:
+            others: further windows for the keys, such as those that a layout has on a second monitor.
+        """
         parent = self._parent if self._parent is not None else slicer.util.mainWindow()
-        if self._made or parent is None:
+        if parent is None:
             return
+        begun = bool(self._made)
+        for widget in (parent, *others):
+            # a key works in the window of its widget only
+            if widget.window() not in self._windows:
+                self._windows.append(widget.window())
+                self._make(widget)
+        if not begun:
+            slicer.app.connect("focusChanged(QWidget*,QWidget*)", self._focusChanged)
+        self._focusChanged(None, qt.QApplication.focusWidget())
+
+    def _make(self, parent: Any) -> None:
         self._suspendOthers(parent.window())
         for entry in self.entries:
             for key in entry.keys:
@@ -60,8 +76,6 @@ class Shortcuts:
                 shortcut.autoRepeat = entry.repeats
                 shortcut.connect("activated()", entry.action)
                 self._made.append((shortcut, entry.action))
-        slicer.app.connect("focusChanged(QWidget*,QWidget*)", self._focusChanged)
-        self._focusChanged(None, qt.QApplication.focusWidget())
 
     def disable(self) -> None:
         """Delete the Qt shortcuts."""
@@ -74,7 +88,7 @@ class Shortcuts:
                 shortcut.disconnect("activated()", action)
                 shortcut.setParent(None)
                 shortcut.deleteLater()
-        self._made = []
+        self._made, self._windows = [], []
         for other, name, value in self._suspended:
             if other:
                 setattr(other, name, value)
@@ -95,7 +109,9 @@ class Shortcuts:
     def _focusChanged(self, _before: Any, now: Any) -> None:
         # a shortcut that is only ignored would still keep Return and Escape from the text field
         for shortcut, _action in self._made:
-            shortcut.enabled = not isTextField(now)
+            # Qt has deleted it where its window is gone
+            if shortcut:
+                shortcut.enabled = not isTextField(now)
 
 
 def _ownersOfKeys(window: Any) -> list[Any]:

@@ -14,6 +14,7 @@ from KPrismCore.errors import KPrismError, PromptError
 from KPrismCore.slices import BoolArray, Plane
 from KPrismSlicerLib.ActQueue import Act, Steps
 from KPrismSlicerLib.Case import Case
+from KPrismSlicerLib.Changes import takeBackFrom
 from KPrismSlicerLib.Events import ActResult, ActStarted, PlacedClick, RangeProgress
 from KPrismSlicerLib.Labels import labelText
 from KPrismSlicerLib.LogicBase import ActDropped
@@ -40,8 +41,33 @@ class ClickAct(Act):
     preview: Callable[[ShownClicks], None] = lambda _shown: None
 
 
+@dataclass(eq=False)
 class RunAct(Act):
-    """An act over many slices, which can be cancelled."""
+    """An act over many slices, which can be cancelled.
+
+    Args:
+        begun: set when the first slice is done.
+    """
+
+    begun: bool = False
+
+    @property
+    def happened(self) -> bool:
+        """Whether a slice was done: that is kept, however the run ended."""
+        return self.begun
+
+
+@dataclass(eq=False)
+class HistoryAct(Act):
+    """Undo or redo.
+
+    Args:
+        undone: whether it is undo.
+        target: the act that undo is for, where that was still under way; None for whatever was done last.
+    """
+
+    undone: bool = True
+    target: Act | None = None
 
 
 class SliceActs(PromptLogic):
@@ -58,8 +84,9 @@ class SliceActs(PromptLogic):
             yield from self._mirror.write(segmentId, result.act)
         except KPrismError:
             # locked meanwhile, or the like: the session must not have what the scene has not
-            yield case.session.undo
+            yield case.session.take_back
             raise
+        self._uncover(case, segmentId)
         yield from self._finish(case, _shown(result, time.perf_counter() - began))
 
     def _computed(
@@ -74,7 +101,7 @@ class SliceActs(PromptLogic):
         return result
 
     def _runSteps(
-        self, act: Act, case: Case, segmentId: str, planes: Sequence[Plane], shown: Plane | None
+        self, act: RunAct, case: Case, segmentId: str, planes: Sequence[Plane], shown: Plane | None
     ) -> Steps:
         """Many slices, all one undo step; `shown` is the slice whose change the view can show."""
         session = yield from self._ready(case, segmentId)
@@ -88,6 +115,7 @@ class SliceActs(PromptLogic):
                 result = None
                 if not session.is_accepted(plane, segmentId):
                     yield from self._runSlice(case, segmentId, plane, run)
+                    act.begun = True
                     result = _shown(run.newest, run.newest.seconds)
                     if plane is shown:
                         run.shown = result
@@ -103,6 +131,7 @@ class SliceActs(PromptLogic):
 
     def _runSlice(self, case: Case, segmentId: str, plane: Plane, run: _Run) -> Steps:
         session, newest = case.session, run.newest
+        former = session.segments[segmentId].state
         first = len(newest.act.parts[segmentId].deltas) if newest is not None else 0
 
         def compute(allowed: BoolArray | None) -> SliceResult:
@@ -112,8 +141,21 @@ class SliceActs(PromptLogic):
         if newest is None or result.act is not newest.act:
             # an edit by hand came between: the run goes on in a step of its own
             first = 0
-        yield from self._mirror.write(segmentId, result.act, first)
+        try:
+            yield from self._mirror.write(segmentId, result.act, first)
+        except KPrismError:
+            yield lambda: takeBackFrom(session, segmentId, result.act, first, former)
+            raise
+        if run.newest is None:
+            # who hides it during the run means it
+            self._uncover(case, segmentId)
         run.newest = result
+
+    def _uncover(self, case: Case, segmentId: str) -> None:
+        """Who changes a segment has to see it: show one that is hidden, and say so."""
+        if segmentId in case.segmentIds and self._bridge.uncover(case.segmentationNode, segmentId):
+            name = case.segmentationNode.GetSegmentation().GetSegment(segmentId).GetName()
+            self._say(_("'{name}' was hidden. It is shown again, as it changed.").format(name=name))
 
     def _requirePrompts(self, case: Case, segmentId: str, planes: Sequence[Plane]) -> None:
         state = case.session.segments[segmentId].state
@@ -123,7 +165,10 @@ class SliceActs(PromptLogic):
                 _("Choose a class or add a reference."),
             )
 
-    def _historySteps(self, case: Case, undone: bool) -> Steps:
+    def _historySteps(self, case: Case, undone: bool, target: Act | None = None) -> Steps:
+        if target is not None and not target.happened:
+            # it was refused, and nothing else is to be undone in its place
+            raise ActDropped
         session = yield from self._ready(case, None)
         began = time.perf_counter()
         # what is shown of it: its own slice, before and after
@@ -138,13 +183,25 @@ class SliceActs(PromptLogic):
         for segmentId, part in act.parts.items():
             if part.before.class_name != part.after.class_name and segmentId in case.segmentIds:
                 self._followClass(case, segmentId, part, undone)
+        for segmentId in [one for one, part in act.parts.items() if part.deltas][:1]:
+            # the first is the one that the act was for
+            self._uncover(case, segmentId)
         text = _("undo: {label}") if undone else _("redo: {label}")
-        text, segmentId = text.format(label=labelText(act.label)), next(iter(act.parts), "")
+        segmentId = next(iter(act.parts), "")
+        text = text.format(label=self._labelOf(case, act, segmentId))
         result = ActResult(text, segmentId, seconds=time.perf_counter() - began)
         if change is not None:
             plane, added, removed, segmentId = change
             result = ActResult(text, segmentId, plane, added, removed, None, result.seconds)
         yield from self._finish(case, result)
+
+    def _labelOf(self, case: Case, act: history.Act, segmentId: str) -> str:
+        """An act, with the segment that it was for where another one is current."""
+        label = labelText(act.label)
+        if segmentId == self.segmentId or segmentId not in case.segmentIds:
+            return label
+        name = case.segmentationNode.GetSegmentation().GetSegment(segmentId).GetName()
+        return _("{act} of '{segment}'").format(act=label, segment=name)
 
 
 class _Run:

@@ -9,7 +9,7 @@ from slicer.i18n import tr as _
 
 from KPrismSlicerLib.ClassPicker import ClassPicker
 from KPrismSlicerLib.DropFrame import DropFrame
-from KPrismSlicerLib.PanelTools import PanelContext, mute, quietly
+from KPrismSlicerLib.PanelTools import PanelContext, mute, needText, quietly
 from KPrismSlicerLib.ReferenceList import ReferenceActions, ReferenceList, ReferenceRow
 from KPrismSlicerLib.ReferenceText import referenceText
 from KPrismSlicerLib.Thumbnails import thumbnail
@@ -41,6 +41,7 @@ class WhatPanel:
                 guarded(logic.enableReference), guarded(logic.moveReference), guarded(logic.removeReference)
             )
         )
+        self.list.accessibleName = _("References")
         self.frame.layout().addWidget(self.list)
         ui.referencesPlace.layout().addWidget(self.frame)
         connect(ui.clearClassButton, "clicked()", lambda: logic.setClass(None))
@@ -66,7 +67,7 @@ class WhatPanel:
         ui.classInfo.text = classText(entry)
         ui.classInfo.visible = entry is not None
         self.frame.enabled = working
-        ui.whatHint.text = "" if working else _("Choose an image and load the model first.")
+        ui.whatHint.text = "" if working else needText(logic)
         ui.whatHint.visible = not working
         self._showReferences(entry.colour if entry else _NEUTRAL)
 

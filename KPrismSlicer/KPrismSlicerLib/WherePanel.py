@@ -10,7 +10,7 @@ import qt
 from slicer.i18n import tr as _
 
 from KPrismCore.errors import KPrismError
-from KPrismSlicerLib.PanelTools import ADDED, REMOVED, PanelContext, mute, openArrow, swatch
+from KPrismSlicerLib.PanelTools import ADDED, REMOVED, PanelContext, mute, needText, openArrow, swatch
 from KPrismSlicerLib.ViewChoice import ViewChoice
 
 NO_TOOL, POSITIVE, NEGATIVE = "none", "positive", "negative"
@@ -46,8 +46,8 @@ class WherePanel:
         ready = logic.model.status == "ready" and logic.volumeNode is not None
         for button in (ui.positiveButton, ui.negativeButton, ui.clearSliceButton):
             button.enabled = ready
-        ui.whereHint.text = "" if ready else _("Choose an image and load the model first.")
-        ui.whereHint.visible = not ready
+        ui.whereHint.text = self._otherImage() if ready else needText(logic)
+        ui.whereHint.visible = bool(ui.whereHint.text)
         ui.clickText.text = self._clickText() if ready else ""
         ui.clickText.visible = ready
         self.updateTool()
@@ -88,6 +88,13 @@ class WherePanel:
         positive = sum(one.positive for one in here)
         text = _("On this slice: {positive} on the object, {negative} outside")
         return text.format(positive=positive, negative=len(here) - positive)
+
+    def _otherImage(self) -> str:
+        """A line that warns where the view shows another image than clicks go to."""
+        image = self._context.logic.volumeNode
+        if self._views.shows(image):
+            return ""
+        return _("This view does not show '{image}', which clicks go to.").format(image=image.GetName())
 
     def _showShortcuts(self, shown: bool) -> None:
         ui = self._context.ui

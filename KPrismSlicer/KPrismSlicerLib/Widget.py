@@ -59,12 +59,17 @@ class PanelWidget:
         self._updateAll()
         self._timer.start()
 
-    def showError(self, error: Exception) -> None:
-        """Show an error in the bar at the top: a KPrismError in its own words, any other as our defect."""
+    def showError(self, error: Exception, before: int = 0) -> None:
+        """Show an error in the bar at the top: a KPrismError in its own words, any other as our defect.
+
+        Args:
+            error: what to show.
+            before: see `ErrorBar.show`.
+        """
         if self.result is not None:
             # of two attempts only the later one's outcome is on show
             self.result.clear()
-        self._errors.show(error)
+        self._errors.show(error, before=before)
 
     def setParameterNode(self, parameters: Any) -> None:
         """Use the settings of a scene (a KPrismParameterNode, or None) and go back to the case they name."""
@@ -86,13 +91,15 @@ class PanelWidget:
         """The module is shown: offer the image that is on view where none is chosen."""
         self.views.update()
         logic = self._context.logic
-        if logic.volumeNode is None:
+        if logic.volumeNode is None and logic.refused is None:
             shown = slicer.app.applicationLogic().GetSelectionNode().GetActiveVolumeID()
             node = slicer.mrmlScene.GetNodeByID(shown) if shown else None
             # the selector knows which kinds of volume are images
             if node is not None:
                 self.ui.volumeSelector.setCurrentNode(node)
         self._updateAll()
+        # such as the Segment Editor, which the user comes from
+        logic.takeEdits()
 
     def exit(self) -> None:
         """Another module is shown: the tool is put down by the interaction; show that."""
@@ -124,6 +131,7 @@ class PanelWidget:
         # what is not in the .ui comes where it is seen
         order = (
             ui.cardText,
+            ui.whatSection,
             self.what.picker.combo,
             ui.clearClassButton,
             ui.shotsSelector,
@@ -166,7 +174,8 @@ class PanelWidget:
 
     def _caseChanged(self, _event: Any) -> None:
         self.result.clear()
-        self.howFar.clear()
+        if not self._context.logic.isRunning:
+            self.howFar.clear()
         self._updateAll()
 
     def _promptsChanged(self, _event: Any) -> None:
@@ -191,11 +200,16 @@ class PanelWidget:
             # not a run: what is said of the last one is no longer what was done last
             self.howFar.clear()
         self.result.show(event.result)
-        slicer.util.showStatusMessage(self.ui.resultText.text, STATUS_MILLISECONDS)
+        # Slicer's status line is one line
+        text = self.ui.resultText.text.replace("\n", " \u00b7 ")
+        slicer.util.showStatusMessage(text, STATUS_MILLISECONDS)
 
     def _actFailed(self, event: Any) -> None:
-        self.howFar.finish()
-        self.showError(event.error)
+        # who was refused a click during a run may still want to cancel that
+        if not self._context.logic.isRunning:
+            self.howFar.finish()
+        # acts that were asked for before it was told must not take it away unread
+        self.showError(event.error, self._context.logic.outcomesToCome)
 
     def _warned(self, event: Any) -> None:
         # who clicked at once must see it too
@@ -211,6 +225,7 @@ class PanelWidget:
         if not event.busy:
             self.howFar.finish()
             self.result.finish()
+            self._errors.rest()
 
     def _messageShown(self, event: Any) -> None:
         self.result.showText(event.text)

@@ -27,7 +27,8 @@ MARK = "\u00a4"
 ACTS = (
     "accept", "addReferencesFromItem", "addSliceAsReference", "cancel", "clearSlice", "enableReference",
     "loadModel", "moveReference", "newSegment", "newSegmentation", "predictRange", "predictSlice",
-    "predictVolume", "redo", "removeReference", "setClass", "setLocked", "setReferenceSlice", "undo",
+    "predictVolume", "redo", "removeReference", "setClass", "setLocked", "setReferenceSlice", "takeEdits",
+    "undo",
 )  # fmt: skip
 
 
@@ -39,6 +40,7 @@ class RecordingLogic:
         self.listeners: list[Any] = []
         self.model = ModelState()
         self.volumeNode = self.segmentationNode = self.segmentId = self.className = self.session = None
+        self.refused: Any = None
         self.canUndo = self.canRedo = False
         self.undoLabel = self.redoLabel = ""
         self.shownReferences: list[Any] = []
@@ -46,7 +48,8 @@ class RecordingLogic:
         self.origins: dict[int, Any] = {}
         self.shownDoubt = ""
         self.slice, self.slices, self.accepted = 4, 10, False
-        self.busy = False
+        self.busy = self.isRunning = False
+        self.outcomesToCome = 0
         for name in ACTS:
             setattr(self, name, self._recorder(name))
 

@@ -12,6 +12,7 @@ import pytest
 from package_lists import LISTS, ROOT
 
 PLACE = Path("lib", "Slicer-5.10", "qt-scripted-modules")
+LICENCE = "KPrismCore/LICENSE.txt"
 # Run in a process of its own: this one has the source tree on its path.
 LOAD = """
 import sys
@@ -82,7 +83,11 @@ def test_every_listed_file_is_installed(installed):
 def test_nothing_else_is_installed(installed):
     place = installed / "tree"
     found = {path.relative_to(place / PLACE).as_posix() for path in place.rglob("*") if path.is_file()}
-    assert found == {name for each in LISTS[:3] for name in each.listed()}
+    assert found == {LICENCE, *(name for each in LISTS[:3] for name in each.listed())}
+
+
+def test_the_licence_is_installed_with_the_code(installed):
+    assert (installed / "tree" / PLACE / LICENCE).read_bytes() == (ROOT / "LICENSE.txt").read_bytes()
 
 
 def test_only_the_module_lies_in_the_module_path(installed):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from KPrismSlicerLib.Events import ActDone, BusyChanged, HistoryChanged
+from KPrismSlicerLib.Events import ActDone, ActFailed, BusyChanged, HistoryChanged
 from logic_fixtures import *  # noqa: F403
-from logic_samples import ras_at, scene_mask, wait
+from logic_samples import add_view, paint, ras_at, scene_mask, wait
 
 
 def test_the_result_tells_what_joined_and_what_left(logic, segment, view, heard):
@@ -75,3 +75,46 @@ def test_what_undo_would_take_back_is_told_whenever_it_differs(logic, segment, v
     wait(logic)
     assert asked == "click"
     assert shown[-1] == logic.undoLabel == "accept slice"
+
+
+def test_undo_names_the_segment_where_another_one_is_current(logic, segment, view, heard):
+    logic.click(ras_at(logic, (5, 9, 2)), True, view)
+    logic.newSegment()
+    logic.undo()
+    wait(logic)
+    assert heard.results[-1].label == "undo: click of 'Segment_1'"
+
+
+def test_an_edit_is_taken_over_once(logic, segment, view, heard):
+    logic.click(ras_at(logic, (5, 9, 2)), True, view)
+    wait(logic)
+    before = scene_mask(logic, segment)
+    paint(logic, segment, ~before)
+    for _time in range(2):
+        logic.takeEdits()
+        wait(logic)
+    logic.undo()
+    wait(logic)
+    assert np.array_equal(scene_mask(logic, segment), before)
+    assert logic.undoLabel == "click"
+
+
+def test_undo_before_there_is_a_segmentation_does_nothing(logic, heard):
+    # the key works where the button is off
+    for act in (logic.undo, logic.redo, logic.takeEdits):
+        act()
+        wait(logic)
+    assert heard.errors == []
+
+
+def test_acts_behind_one_that_fails_are_counted(logic, segment, view):
+    logic.click(ras_at(logic, (5, 9, 2)), True, view)
+    logic.accept(view)
+    wait(logic)
+    counted = []
+    logic.addListener(lambda event: isinstance(event, ActFailed) and counted.append(logic.outcomesToCome))
+    logic.click(ras_at(logic, (5, 9, 2)), True, view)
+    logic.click(ras_at(logic, (5, 9, 3)), True, add_view(logic, index=3))
+    logic.click((1e4, 0.0, 0.0), True, view)
+    wait(logic)
+    assert sorted(counted) == [1, 2]

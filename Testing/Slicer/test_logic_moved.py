@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from KPrismSlicerLib.Events import Warned
+from KPrismSlicerLib.Logic import AnnotationLogic
 from logic_fixtures import *  # noqa: F403
 from logic_samples import add_view, ras_at, scene_mask, wait, wait_until
 from scene_samples import new_bending_transform, new_transform, vtk_matrix
@@ -157,6 +158,45 @@ def test_a_transform_without_numbers_does_not_keep_the_case_from_opening(logic, 
     case = logic._case
     assert logic.planeOf(view) is not None
     assert logic._case is case
+
+
+@pytest.fixture
+def moved_together(logic, segment, view):
+    """Image and segmentation moved by 50 mm, with class, example, clicks and an accepted slice before."""
+    logic.setClass("liver")
+    logic.click(ras_at(logic, (5, 9, 2)), True, view)
+    logic.addSliceAsReference(view)
+    logic.accept(view)
+    wait(logic)
+    transform = new_transform(shift(logic, 10))
+    for node in (logic.volumeNode, logic.segmentationNode):
+        node.SetAndObserveTransformNodeID(transform.GetID())
+    logic.planeOf(None)
+    wait(logic)
+    return logic
+
+
+def test_class_and_references_stay_where_image_and_segmentation_move_together(moved_together):
+    assert (moved_together.className, len(moved_together.references())) == ("liver", 1)
+
+
+def test_clicks_do_not_stay_where_image_and_segmentation_move_together(moved_together):
+    assert moved_together.clicks() == ()
+    assert not moved_together.isAccepted(add_view(moved_together))
+
+
+def test_class_and_references_are_saved_after_image_and_segmentation_moved_together(
+    moved_together, predictor
+):
+    moved_together.click(ras_at(moved_together, (5, 9, 2)), True, add_view(moved_together))
+    wait(moved_together)
+    again = AnnotationLogic(modelLoader=lambda *_: predictor)
+    again.loadModel()
+    again.setVolume(moved_together.volumeNode)
+    again.setSegmentation(moved_together.segmentationNode)
+    wait(again)
+    assert (again.className, len(again.references()), len(again.clicks())) == ("liver", 1, 1)
+    again.cleanup()
 
 
 # what is told

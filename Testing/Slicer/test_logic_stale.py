@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 import weakref
 
 import numpy as np
@@ -11,7 +12,7 @@ import slicer
 from KPrismSlicerLib.Events import ActDone, MessageShown, ModelChanged
 from KPrismSlicerLib.Logic import AnnotationLogic
 from logic_fixtures import *  # noqa: F403
-from logic_samples import Heard, SlowPredictor, add_image, add_view, ras_at, scene_mask, wait
+from logic_samples import Heard, SlowPredictor, add_image, add_view, ras_at, scene_mask, wait, wait_until
 
 from KPrismCore.errors import GeometryError, ProtectedError
 
@@ -74,6 +75,29 @@ def test_a_result_for_another_case_is_dropped(running, predictor, heard, segment
     assert former.GetSegmentation().GetSegment(segment).GetRepresentation("Binary labelmap") is None or not (
         slicer.util.arrayFromSegmentBinaryLabelmap(former, segment).any()
     )
+
+
+def test_what_another_image_puts_an_end_to_is_said(running, predictor, heard):
+    running.setVolume(add_image(seed=3, name="other"))
+    predictor.go.set()
+    wait(running)
+    (text,) = [event.text for event in heard.of(MessageShown)]
+    assert "under way on 'image' has ended" in text
+
+
+def test_a_class_stays_where_another_image_is_chosen_before_it_is_saved(logic, segment, heard, monkeypatch):
+    go, (image, segmentation) = threading.Event(), (logic.volumeNode, logic.segmentationNode)
+    monkeypatch.setattr(logic._promptsText, "make", lambda *_arguments: go.wait(20) and "")
+    logic.setClass("liver")
+    assert wait_until(lambda: logic.poll() and heard.results)
+    logic.setVolume(add_image(seed=3, name="other"))
+    go.set()
+    wait(logic)
+    monkeypatch.undo()
+    logic.setVolume(image)
+    logic.setSegmentation(segmentation)
+    wait(logic)
+    assert logic.className == "liver"
 
 
 def test_after_another_case_the_next_click_is_for_that_case(running, predictor, heard):

@@ -47,6 +47,13 @@ def test_a_segment_shows_its_colour(a_panel, a_case):
     assert (shown.red(), shown.green(), shown.blue()) == pytest.approx((204, 102, 51), abs=2)
 
 
+def test_a_name_that_is_too_long_for_the_list_can_be_read_whole(a_panel, a_case):
+    name = "left_upper_lobe_" * 8
+    a_case.segmentation.GetSegmentation().GetSegment("one").SetName(name)
+    assert a_panel.ui.segmentSelector.toolTip.startswith(name)
+    assert a_panel.ui.segmentSelector.itemData(0, qt.Qt.ToolTipRole) == name
+
+
 def test_a_segment_added_by_another_tool_is_listed(a_panel, a_case):
     a_case.segmentation.GetSegmentation().AddEmptySegment("three", "spleen")
     assert shown_segments(a_panel) == ["liver", "aorta", "spleen"]

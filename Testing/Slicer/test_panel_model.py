@@ -292,6 +292,19 @@ def test_a_checkpoint_that_an_installation_added_is_offered(
     assert selector.currentData == "default"
 
 
+@pytest.mark.parametrize("name", ["file", "default"])
+def test_a_checkpoint_of_any_name_is_offered_and_loaded(a_panel, a_logic, tmp_path, monkeypatch, name):
+    added = tmp_path / f"{name}.safetensors"
+    added.write_bytes(DEFAULT_MODEL.read_bytes())
+    monkeypatch.setattr(ModelPanel, "resourcePath", lambda *parts: tmp_path.joinpath(*parts[1:]))
+    a_panel.model._addModels()
+    a_panel.ui.checkpointSelector.currentIndex = 1
+    a_panel.ui.loadButton.click()
+    assert a_panel.ui.checkpointSelector.currentText == name
+    assert not a_panel.ui.checkpointFile.visible
+    assert [call[1][0] for call in a_logic.acts("loadModel")] == [str(added)]
+
+
 @pytest.mark.parametrize(
     ("choice", "asked"), [("extension", ("install", "extension", None)), ("repair", ("repair",))]
 )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import panel_fixtures
 import pytest
 import qt
 import slicer
+from KPrismSlicerLib.Events import PromptsChanged
 from KPrismSlicerLib.Widget import PanelWidget
-from panel_stand_ins import MARK, clipped, contrast
+from panel_stand_ins import MARK, a_reference, clipped, contrast
 from SlicerHost import palette
 
 from KPrismCore.errors import ProtectedError
@@ -110,6 +113,20 @@ def test_the_tab_key_reaches_every_control(a_panel, a_case):
     assert out_of_reach == []
 
 
+def test_every_control_has_a_name_for_who_does_not_see_it(a_panel, a_case, a_logic):
+    a_logic.shownReferences = [a_reference()]
+    a_logic.tell(PromptsChanged())
+    labels = a_panel.widget.findChildren(qt.QLabel)
+    named = {id(label.buddy()) for label in labels if label.buddy() is not None}
+    nameless = [
+        each.objectName
+        for each in focusable(a_panel.widget)
+        if not (each.accessibleName or id(each) in named)
+        and not (each.inherits("QAbstractButton") and each.text)
+    ]
+    assert nameless == []
+
+
 def test_the_class_comes_before_the_references_in_the_tab_order(a_panel):
     order = []
     widget = a_panel.ui.classLabel.buddy()
@@ -117,6 +134,34 @@ def test_the_class_comes_before_the_references_in_the_tab_order(a_panel):
         order.append(widget.objectName)
         widget = widget.nextInFocusChain()
     assert order.index("clearClassButton") < order.index("shotsSelector") < order.index("addSliceButton")
+
+
+def in_tab_order(a_panel, first):
+    """What the Tab key comes to from a widget on: name, and where it begins in the panel."""
+    found, widget = [], first
+    while widget is not None and (not found or widget is not first):
+        inside = a_panel.widget.isAncestorOf(widget) and not widget.objectName.startswith("qt_")
+        if inside and widget.objectName and widget.visible and widget.focusPolicy & qt.Qt.TabFocus:
+            place = widget.mapTo(a_panel.widget, qt.QPoint(0, 0))
+            found.append((widget.objectName, place.y()))
+        widget = widget.nextInFocusChain()
+    return found
+
+
+def test_the_tab_key_goes_down_the_panel(a_panel, a_case, host):
+    ui = a_panel.ui
+    for button in (ui.modelDetailsButton, ui.shortcutsButton, ui.exportButton, ui.rangeRadio):
+        button.checked = True
+    for section in (ui.howFarSection, ui.resultSection):
+        section.collapsed = False
+    ui.setupBox.visible = True
+    a_panel.showError(ProtectedError("The segment 'liver' is locked.", "Unlock it first."))
+    host.processEvents(0.1)
+    found = in_tab_order(a_panel, ui.errorCloseButton)
+    # buttons in one row may differ by some pixels
+    back = [(one, other) for one, other in pairwise(found) if other[1] < one[1] - 12]
+    assert len(found) > 30
+    assert back == []
 
 
 def test_no_two_fields_share_a_mnemonic(a_panel):

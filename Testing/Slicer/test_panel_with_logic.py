@@ -3,65 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-import panel_fixtures
 import pytest
 import qt
 import slicer
-from KPrismSlicerLib.Interaction import Interaction
-from KPrismSlicerLib.Logic import AnnotationLogic
-from logic_samples import SlowPredictor, add_image, scene_mask
+from logic_samples import paint, scene_mask
 from panel_stand_ins import choose_class, finish
 from scene_samples import new_transform
 from SlicerHost import dialogs
-
-an_environment, a_panel = panel_fixtures.an_environment, panel_fixtures.a_panel
-
-
-@pytest.fixture
-def a_logic(host):
-    """The real logic on a network without weights."""
-    logic = AnnotationLogic(modelLoader=lambda _name, _device, _notify: SlowPredictor(0.0))
-    yield logic
-    logic.cleanup()
-
-
-@pytest.fixture
-def an_interaction(a_logic, layout_manager):
-    """The real interaction, with the views observed."""
-    interaction = Interaction(a_logic, layout_manager)
-    interaction.enter()
-    yield interaction
-    interaction.cleanup()
-
-
-@pytest.fixture
-def an_image(host, a_panel, layout_manager):
-    """An image chosen in the panel and shown in the views, with the network loaded by the button."""
-    volume = add_image(name="CTChest")
-    a_panel.ui.volumeSelector.setCurrentNode(volume)
-    a_panel.ui.loadButton.click()
-    finish(host, a_panel)
-    for name in layout_manager.sliceViewNames():
-        widget = layout_manager.sliceWidget(name)
-        widget.mrmlSliceNode().RotateToVolumePlane(volume)
-        widget.mrmlSliceNode().JumpSliceByCentering(*volume_centre(volume))
-    host.processEvents(0.02)
-    return volume
-
-
-def volume_centre(volume):
-    bounds = [0.0] * 6
-    volume.GetRASBounds(bounds)
-    return [(bounds[2 * n] + bounds[2 * n + 1]) / 2 for n in range(3)]
-
-
-@pytest.fixture
-def a_liver(host, a_panel, an_image):
-    """A segment of the class liver with a mask on the slice in view."""
-    choose_class(host, a_panel, "hepar")
-    a_panel.ui.runButton.click()
-    finish(host, a_panel)
-    return a_panel._context.logic.segmentId
+from working_panel_fixtures import *  # noqa: F403
+from working_panel_fixtures import volume_centre
 
 
 def test_load_ends_with_the_model_ready(a_panel, an_image):
@@ -290,3 +240,66 @@ def test_that_the_history_ends_with_another_model_is_read_in_the_panel(host, a_p
     a_panel.ui.loadButton.click()
     finish(host, a_panel)
     assert "cannot be undone" in a_panel.ui.resultText.text
+
+
+def test_that_a_hidden_segment_is_shown_again_is_read_beside_the_outcome(host, a_panel, a_liver, a_logic):
+    a_logic.segmentationNode.GetDisplayNode().SetVisibility(False)
+    a_panel.ui.runButton.click()
+    finish(host, a_panel)
+    outcome, note = a_panel.ui.resultText.text.split("\n")
+    assert outcome.startswith("Prediction ")
+    assert note == "'liver' was hidden. It is shown again, as it changed."
+
+
+def test_that_accepted_slices_are_open_again_is_read_after_undo(host, a_panel, a_liver, a_logic):
+    a_panel.ui.acceptCheck.click()
+    finish(host, a_panel)
+    paint(a_logic, a_liver, ~scene_mask(a_logic, a_liver))
+    a_panel.ui.undoButton.click()
+    finish(host, a_panel)
+    outcome, note = a_panel.ui.resultText.text.split("\n")
+    assert outcome.startswith("Undo: ")
+    assert "open again" in note
+
+
+def test_that_a_segment_was_locked_is_not_said_of_an_unlocked_one(host, a_panel, a_liver):
+    a_panel.ui.lockCheck.click()
+    finish(host, a_panel)
+    a_panel.ui.runButton.click()
+    finish(host, a_panel)
+    told = a_panel.ui.errorBar.visible
+    a_panel.ui.lockCheck.click()
+    finish(host, a_panel)
+    assert (told, a_panel.ui.errorBar.visible) == (True, False)
+
+
+def test_undo_names_what_another_tool_painted_once_the_panel_is_entered(host, a_panel, a_liver, a_logic):
+    paint(a_logic, a_liver, ~scene_mask(a_logic, a_liver))
+    a_panel.enter()
+    finish(host, a_panel)
+    assert a_panel.ui.undoButton.toolTip == "Undo edit with another tool"
+
+
+def test_redo_is_off_once_the_panel_is_entered_after_another_tool_painted(host, a_panel, a_liver, a_logic):
+    a_panel.ui.undoButton.click()
+    finish(host, a_panel)
+    paint(a_logic, a_liver, ~scene_mask(a_logic, a_liver))
+    a_panel.enter()
+    finish(host, a_panel)
+    assert not a_panel.ui.redoButton.enabled
+
+
+@pytest.mark.parametrize("act", ["a new segment", "a click that is refused"])
+def test_a_run_can_be_cancelled_after_something_else_was_done(host, a_panel, a_liver, a_logic, act):
+    a_logic._predictor.seconds = 0.2
+    a_panel.ui.volumeRadio.checked = True
+    a_panel.ui.runButton.click()
+    host.waitUntil(lambda: a_panel.ui.cancelButton.visible, 10)
+    if act == "a new segment":
+        a_panel.ui.newSegmentButton.click()
+    else:
+        a_logic.click((1e4, 0.0, 0.0), True, None)
+    assert a_panel.ui.cancelButton.visible
+    a_panel.ui.cancelButton.click()
+    finish(host, a_panel)
+    assert not a_panel.ui.cancelButton.visible

@@ -241,6 +241,41 @@ def test_a_class_that_the_network_lacks_is_said_and_the_clicks_stay(worked_on):
     again.cleanup()
 
 
+@pytest.fixture
+def lacking(worked_on):
+    """Opened by a network that lacks the class that was saved, and saved anew by it."""
+    values = json.loads(text_node(worked_on).GetText())
+    values["segments"][0]["class"] = "a class of another network"
+    text_node(worked_on).SetText(json.dumps(values))
+    again = opened(worked_on.volumeNode, worked_on.segmentationNode)
+    again.click(ras_at(again, (9, 11, 4)), True, add_view(again, "k", 4))
+    wait(again)
+    yield again
+    again.cleanup()
+
+
+def saved_class(logic):
+    return json.loads(text_node(logic).GetText())["segments"][0]["class"]
+
+
+def test_a_class_that_the_network_lacks_stays_in_the_scene(lacking):
+    assert lacking.className is None
+    assert saved_class(lacking) == "a class of another network"
+
+
+def test_a_class_chosen_in_place_of_one_that_the_network_lacks_is_saved(lacking):
+    lacking.setClass("pancreas")
+    wait(lacking)
+    assert saved_class(lacking) == "pancreas"
+
+
+def test_a_class_that_the_network_lacks_is_gone_once_somebody_takes_the_class_away(lacking):
+    lacking.setClass("pancreas")
+    lacking.setClass(None)
+    wait(lacking)
+    assert saved_class(lacking) is None
+
+
 def test_prompts_made_on_another_grid_are_left_out(worked_on):
     values = json.loads(text_node(worked_on).GetText())
     values["ijkToRas"][0][3] += 5

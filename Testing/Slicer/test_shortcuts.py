@@ -81,6 +81,34 @@ def test_a_letter_takes_a_tool(interaction, window, key, tool):
     assert interaction.tool == tool
 
 
+@pytest.fixture
+def second_monitor(host, window):
+    """Another window, as a layout has for views on a second monitor, that has the keyboard."""
+    made = qt.QMainWindow()
+    made.show()
+    made.activateWindow()
+    host.waitUntil(lambda: qt.QApplication.activeWindow() == made)
+    yield made
+    made.close()
+    made.deleteLater()
+
+
+def test_a_key_acts_once_in_each_of_several_windows(one_shortcut, pressed, second_monitor):
+    for _time in range(2):
+        one_shortcut.enable([second_monitor])
+    QTest.keyClick(second_monitor, qt.Qt.Key_Return)
+    assert pressed == [1]
+
+
+def test_keys_are_made_for_windows_of_slice_views_and_go_at_exit(interaction, layout_manager, host):
+    views = layout_manager.sliceWidget("Red").window()
+    made = len(views.findChildren(qt.QShortcut))
+    interaction.exit()
+    host.processEvents(0.05)
+    assert made == sum(len(entry.keys) for entry in interaction.shortcuts.entries)
+    assert len(views.findChildren(qt.QShortcut)) == 0
+
+
 def test_x_changes_the_polarity(interaction, window):
     interaction.setTool("positive")
     type_key(window, qt.Qt.Key_X)
