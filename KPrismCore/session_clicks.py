@@ -59,7 +59,8 @@ class ClickedSession(DescribedSession):
         for click in clicks:
             click.require_inside(*plane.shape)
         state = owner.settled(plane)
-        state = replace(state, clicks=(*state.clicks, *clicks))
+        joined = (*state.joined, *(number > 0 for number in range(len(clicks))))
+        state = replace(state, clicks=(*state.clicks, *clicks), joined=joined)
         prediction = self._predict(owner, plane, state.clicks, owner.previous(state), refining=True)
         recall, label = Recall.of(prediction), "click" if len(clicks) == 1 else "stroke"
         return self._write(label, owner, state, prediction.mask, recall, began, editable=editable)
@@ -117,6 +118,7 @@ class ClickedSession(DescribedSession):
         place = place_of(state.clicks, index, "click")
         clicks = without(state.clicks, index, "click")
         settled = state.settled - (place < state.settled)
+        state = replace(state, joined=_joined_without(state.joined, place))
         state = self._rebuilt(owner, state, clicks, settled, place < state.settled)
         mask, recall = self._replay(owner, state)
         return self._write("remove click", owner, state, mask, recall, began, editable=editable)
@@ -152,7 +154,7 @@ class ClickedSession(DescribedSession):
         """Remove the mask and all clicks of a slice."""
         began = time.perf_counter()
         owner = self._open(segment, plane)
-        state = replace(owner.settled(plane), clicks=(), recall=None, base=None, settled=0)
+        state = replace(owner.settled(plane), clicks=(), joined=(), recall=None, base=None, settled=0)
         nothing = np.zeros(plane.shape, dtype=bool)
         return self._write("clear slice", owner, state, nothing, None, began, editable=editable)
 
@@ -166,10 +168,12 @@ class ClickedSession(DescribedSession):
         return replace(state, clicks=clicks, settled=settled, base=base)
 
     def _replay(self, owner: Segment, state: SliceState) -> tuple[BoolArray, Recall | None]:
-        """What the clicks since the base give, one after the other."""
+        """What the clicks since the base give, one after the other; those made at once together."""
         base = state.base or Base(PackedMask.of(state.plane.read_mask(owner.voxels)))
         mask, recall = base.mask.mask(), base.recall
         for number in range(state.settled, len(state.clicks)):
+            if any(state.joined[number + 1 : number + 2]):
+                continue
             previous = recall.prediction(mask) if recall else (mask if mask.any() else None)
             clicks = state.clicks[: number + 1]
             prediction = self._predict(owner, state.plane, clicks, previous, refining=True)
@@ -194,3 +198,9 @@ class ClickedSession(DescribedSession):
             return Base(PackedMask.of(np.zeros(plane.shape, dtype=bool)))
         prediction = self._predict(owner, plane, clicks, None)
         return Base(PackedMask.of(prediction.mask), Recall.of(prediction))
+
+
+def _joined_without(joined: tuple[bool, ...], place: int) -> tuple[bool, ...]:
+    """`SliceState.joined` without a click; the next one of a stroke takes the place of its first."""
+    following = [joined[place] and one for one in joined[place + 1 : place + 2]]
+    return (*joined[:place], *following, *joined[place + 2 :])

@@ -109,6 +109,7 @@ class SliceState:
         base: the mask before the first click that is not settled; None where nothing was clicked since the
             last whole prediction.
         settled: number of clicks that `base` accounts for.
+        joined: for every click whether it and the one before it were made at once, as along a stroke.
     """
 
     plane: Plane
@@ -117,6 +118,7 @@ class SliceState:
     recall: Recall | None = None
     base: Base | None = None
     settled: int = 0
+    joined: tuple[bool, ...] = ()
 
     @property
     def size(self) -> int:

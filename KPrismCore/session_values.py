@@ -93,6 +93,7 @@ def _slice_values(state: SliceState) -> dict[str, Any]:
             "recall": _recall_values(state.base.recall),
         },
         "settled": state.settled,
+        "joined": list(state.joined),
     }  # fmt: skip
 
 
@@ -155,7 +156,15 @@ def _slice(values: Values, session: SessionBase) -> SliceState:
         _recall(values["recall"], side),
         base,
         int(values["settled"]),
+        _joined(values.get("joined"), len(clicks)),
     )
+
+
+def _joined(values: Any, count: int) -> tuple[bool, ...]:
+    # older sessions did not keep it
+    if not isinstance(values, list) or len(values) != count:
+        return (False,) * count
+    return tuple(value is True for value in values)
 
 
 def _recall(values: Values | None, side: int) -> Recall | None:

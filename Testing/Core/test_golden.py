@@ -23,6 +23,7 @@ from KPrismCore.network.golden import (
     run_case,
     use_folding,
 )
+from KPrismCore.network.golden_loop import LIVER, class_of
 from KPrismCore.network.kprism import KPrism
 from KPrismCore.network.prompts import ClickSet, Prompts
 from KPrismCore.network.recipe import read_manifest
@@ -116,6 +117,20 @@ def test_a_case_leaves_the_network_as_it_was(network, case):
     run_case(network, case)
     assert network.click_encoder.mlp is mlp
     assert not any(layer._forward_pre_hooks for layer in network.layers)
+
+
+@pytest.mark.parametrize("index", [1, LIVER, AUTHORS_TINY.classes])
+def test_the_class_of_a_loop_is_the_one_that_gives_its_first_pass(network, index):
+    with torch.inference_mode():
+        features = network.encode_image(torch.rand(1, 3, 64, 64))
+        wanted = network.decode(features, Prompts(torch.tensor([index])))[-1][0, 0]
+        assert class_of(network, features, wanted) == index
+
+
+def test_a_loop_of_no_class_is_held_against_the_liver(network):
+    with torch.inference_mode():
+        features = network.encode_image(torch.rand(1, 3, 64, 64))
+        assert class_of(network, features, torch.full((16, 16), 1e3)) == LIVER
 
 
 def test_a_folder_without_golden_files_is_an_error(tmp_path):

@@ -14,6 +14,7 @@ from KPrismCore.slices import SlicePlane
 from Testing.Core.tiny import FakePredictor, oblique_plane, random_volume
 
 INSIDE, NEAR, FAR = Click(5, 4, True), Click(6, 5, True), Click(9, 8, False)
+MIDDLE = Click(7, 6, True)
 
 
 @pytest.fixture
@@ -51,6 +52,44 @@ def test_a_stroke_that_leaves_the_slice_changes_nothing(session):
     with pytest.raises(ClickOutsideError):
         session.add_clicks(session.plane(2), [INSIDE, Click(-3, 0, True)])
     assert session.clicks(session.plane(2)) == ()
+
+
+def test_a_click_removed_after_a_stroke_leaves_what_the_stroke_gave(session):
+    plane = session.plane(2)
+    stroke = session.add_clicks(plane, [INSIDE, NEAR]).after
+    session.add_click(plane, FAR)
+    assert np.array_equal(session.remove_click(plane).after, stroke)
+
+
+@pytest.mark.parametrize("index", [0, 1, 2])
+def test_a_stroke_without_one_of_its_clicks_is_answered_at_once(session, index):
+    plane, clicks = session.plane(2), [INSIDE, NEAR, FAR]
+    session.add_click(plane, MIDDLE)
+    others = session.add_clicks(plane, clicks[:index] + clicks[index + 1 :]).after
+    session.clear_slice(plane)
+    session.add_click(plane, MIDDLE)
+    session.add_clicks(plane, clicks)
+    assert np.array_equal(session.remove_click(plane, index + 1).after, others)
+
+
+def test_a_stored_stroke_is_answered_at_once_when_a_later_click_is_removed(session):
+    plane = session.plane(2)
+    stroke = session.add_clicks(plane, [INSIDE, NEAR]).after
+    session.add_click(plane, FAR)
+    again = another(session)
+    again.restore_prompts(stored(session))
+    assert np.array_equal(again.remove_click(plane).after, stroke)
+
+
+def test_prompts_stored_without_strokes_can_be_read(session):
+    plane = session.plane(2)
+    session.add_clicks(plane, [INSIDE, NEAR])
+    values = stored(session)
+    for one in values["segments"][0]["slices"]:
+        del one["joined"]
+    again = another(session)
+    again.restore_prompts(values)
+    assert again.clicks(plane) == (INSIDE, NEAR)
 
 
 # moved clicks
