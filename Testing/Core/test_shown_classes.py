@@ -15,6 +15,7 @@ from KPrismCore.training.class_tables import CLASSES, data_classes, run_classes
 from KPrismCore.training.data import read_classes
 from KPrismCore.training.export import run_checkpoint
 from KPrismCore.training.loop import Trainer
+from KPrismCore.training.sameness import DATA
 from KPrismCore.training.settings import TrainingSettings
 from KPrismCore.training.state import NAMED, load_state, save_state
 from KPrismCore.training.warm_start import open_start
@@ -55,7 +56,11 @@ def test_classes_of_the_model_that_a_run_began_with_stay(tmp_path: Path) -> None
 
 
 def test_a_continued_run_keeps_what_it_has_shown(tmp_path: Path) -> None:
-    a_run(tmp_path, "liver")
+    path = a_run(tmp_path, "liver") / "state.pt"
+    state = load_state(path)
+    # of an earlier version, whose runs go on with any data
+    del state[DATA]
+    save_state(path, state)
     data = replace(disc_set(), name="pancreas_ct", labels={1: "pancreas"})
     again = Trainer(replace(RECIPE, steps=2), [data], read_classes(CLASSES / TABLE), tmp_path)
     again.resume()
