@@ -6,7 +6,7 @@ import panel_fixtures
 import pytest
 import qt
 import slicer
-from KPrismSlicerLib.Interaction import Interaction
+import working_panel_fixtures
 from KPrismSlicerLib.Logic import AnnotationLogic
 from logic_samples import SlowPredictor, add_image
 from panel_stand_ins import MARK, choose_class, contrast, finish
@@ -15,6 +15,7 @@ from SlicerHost import palette
 from KPrismCore.checkpoint import ModelCard
 
 an_environment, a_panel = panel_fixtures.an_environment, panel_fixtures.a_panel
+an_interaction = working_panel_fixtures.an_interaction
 METRICS = {
     "modalities": {
         "CT": {"cases": 40, "dice_5": 0.82, "class": 0.74, "reference": 0.41},
@@ -42,14 +43,6 @@ def a_logic(host):
     logic = AnnotationLogic(modelLoader=load)
     yield logic
     logic.cleanup()
-
-
-@pytest.fixture
-def an_interaction(a_logic, layout_manager):
-    interaction = Interaction(a_logic, layout_manager)
-    interaction.enter()
-    yield interaction
-    interaction.cleanup()
 
 
 @pytest.fixture
