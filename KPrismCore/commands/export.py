@@ -36,6 +36,10 @@ Parts = Annotated[
         "not; if not given as the model does that only got classes, else if the network was trained on parts."
     ),
 ]
+_NO_LINES = (
+    "Nothing corrects its confidence yet: it takes itself for surer than it is, and its masks for good "
+    "too early. Measure it (`evaluate`) and export it again with --metrics report.json."
+)
 
 
 def export(
@@ -94,6 +98,8 @@ def export(
         checkpoint = _made_small(checkpoint, eight_bit)
     megabytes = write_export(out, checkpoint, limit)
     print(f"{out}: {megabytes:.1f} MB, {steps} steps")
+    if not checkpoint.confidence_lines:
+        print(_NO_LINES)
 
 
 def _with_rules(checkpoint: Checkpoint, zoom: bool | None, recognition: bool) -> Checkpoint:

@@ -18,7 +18,9 @@ def mixed(checkpoint: Checkpoint, other: Checkpoint, share: float) -> Checkpoint
     """Return the checkpoint with `share` of the other's weights in each of its own.
 
     Weights that the other lacks, or has in another shape, stay as they are: those of blocks that were added
-    between the two. The statistics of normalisation fit neither afterwards; see `recalibrated`.
+    between the two. The statistics of normalisation fit neither afterwards; see `recalibrated`. The lines of
+    the other's confidence stand in for those of a run, which has none before it is measured: without any it
+    would take itself for surer than it is.
 
     Raises:
         InputFileError: the share is not between 0 and 1.
@@ -41,7 +43,12 @@ def mixed(checkpoint: Checkpoint, other: Checkpoint, share: float) -> Checkpoint
     facts = {
         **checkpoint.card.training, "mixed_with": other.card.name, "mixed_share": share, ALL_SUBJECTS: seen,
     }  # fmt: skip
-    return replace(checkpoint, weights=weights, card=replace(checkpoint.card, training=facts))
+    return replace(
+        checkpoint,
+        weights=weights,
+        card=replace(checkpoint.card, training=facts),
+        confidence_lines=checkpoint.confidence_lines or other.confidence_lines,
+    )
 
 
 def _fits(value: Tensor, found: Tensor | None) -> bool:

@@ -219,6 +219,29 @@ def test_a_share_that_is_none_is_refused(a_run, share):
         mixed(own, moved(own, 1.0), share)
 
 
+def test_lines_of_the_model_mixed_in_stand_in_for_missing_ones(a_run):
+    own, lines = run_checkpoint(a_run, ModelCard()), {"clicks_1": (-0.5, 1.4)}
+    assert mixed(own, replace(moved(own, 1.0), confidence_lines=lines), 0.25).confidence_lines == lines
+
+
+def test_lines_of_its_own_stay_in_a_mixture(a_run):
+    own = replace(run_checkpoint(a_run, ModelCard()), confidence_lines={"clicks_1": (-0.5, 1.4)})
+    other = replace(moved(own, 1.0), confidence_lines={"clicks_1": (0.0, 1.0)})
+    assert mixed(own, other, 0.25).confidence_lines == own.confidence_lines
+
+
+def test_a_file_without_confidence_lines_is_told(a_run, tmp_path, capsys):
+    export(a_run, tmp_path / "m.safetensors")
+    assert "--metrics report.json" in capsys.readouterr().out
+
+
+def test_a_file_with_confidence_lines_needs_no_remark(a_run, tmp_path, capsys):
+    report = tmp_path / "report.json"
+    report.write_text(json.dumps({"summary": {"sets": 3}, "confidence_lines": {"class": [0.0, 1.0]}}))
+    export(a_run, tmp_path / "m.safetensors", metrics=report)
+    assert "--metrics" not in capsys.readouterr().out
+
+
 def test_the_command_does_not_mix_without_data_to_normalise_by(a_run, tmp_path):
     with pytest.raises(InputFileError, match="--data"):
         export(a_run, tmp_path / "m.safetensors", mix=str(a_run))
