@@ -148,6 +148,7 @@ set(KPRISM_CORE_SCRIPTS
   KPrismCore/training/datasets/dicom_seg.py
   KPrismCore/training/datasets/entries.py
   KPrismCore/training/datasets/folder_layout.py
+  KPrismCore/training/datasets/hung_entries.py
   KPrismCore/training/datasets/label_files_layout.py
   KPrismCore/training/datasets/mask_files.py
   KPrismCore/training/datasets/naming.py
@@ -166,6 +167,7 @@ set(KPRISM_CORE_SCRIPTS
   KPrismCore/training/drawings.py
   KPrismCore/training/export.py
   KPrismCore/training/found.py
+  KPrismCore/training/hanging.py
   KPrismCore/training/learner.py
   KPrismCore/training/loop.py
   KPrismCore/training/losses.py

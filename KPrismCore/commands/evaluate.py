@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -39,6 +40,7 @@ from KPrismCore.evaluation.store import RecordStore
 from KPrismCore.evaluation.throughput import Throughput, measure_throughput
 from KPrismCore.model import DEFAULT_MODEL, Model, load_model
 from KPrismCore.predictor import Predictor
+from KPrismCore.training.configuration import read_settings
 
 RECORDS = "records.jsonl"
 Fast = Annotated[
@@ -53,6 +55,12 @@ WorkerCount = Annotated[
 ]
 GpuShare = Annotated[
     float, typer.Option(min=0, help="Share of a GPU for each worker, such as 0.5; 0: the processor.")
+]
+Hanging = Annotated[
+    Path | None,
+    typer.Option(
+        help="Recipe whose table [hanging] tells which sets to turn, so that they hang as slices do in use."
+    ),
 ]
 ClusterAddress = Annotated[
     str, typer.Option(help="Address of a running Ray cluster for the workers; else this computer.")
@@ -79,6 +87,7 @@ def evaluate(
     previous: Previous = "",
     peers: Annotated[str | None, typer.Option(help="Clicks for the peers: same, own, both or none.")] = None,
     all_subjects: Annotated[bool, typer.Option(help="For data no training has seen: all subjects.")] = False,
+    hanging: Hanging = None,
     skip_damaged: Annotated[bool, typer.Option(help="Leave damaged files out.")] = False,
     cache: Annotated[Path | None, typer.Option(help="Folder of kept slices, if not within --out.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
@@ -102,7 +111,8 @@ def evaluate(
         use_threads(threads)
     benchmark = Benchmark(Predictor(loaded), protocol, previous=Predictor(other) if other else None)
     names = [name.strip() for name in sets.split(",") if name.strip()]
-    there = DataPlace(data.resolve(), skip_damaged, (cache or out / "slices").resolve())
+    turned = read_settings(hanging).hanging if hanging else {}
+    there = DataPlace(data.resolve(), skip_damaged, (cache or out / "slices").resolve(), turned)
     packs = there.sets(names, everyone=all_subjects)
     place = "cpu" if device == "auto" and not gpus_per_worker else device
     recipe = Recipe(
@@ -111,7 +121,7 @@ def evaluate(
     chosen = _chosen(data, packs, protocol.limit)
     store = RecordStore(out / RECORDS)
     records = _run(console, chosen, _measured(benchmark, chosen, store, recipe, team), store)
-    facts = _facts(benchmark, loaded, other, protocol)
+    facts = {**_facts(benchmark, loaded, other, protocol), **_turned_facts(packs, turned)}
     results = results_of(records, facts, _throughput(loaded, *chosen[0]))
     write_report(out, results, draw_sheet(benchmark.mask, packs, records))
     _show(console, results.table)
@@ -151,6 +161,12 @@ def _facts(benchmark: Benchmark, model: Model, other: Model | None, protocol: Pr
         "subjects": f"{subjects} {_warning(protocol, model, other)}".strip(),
         **protocol.facts(),
     }
+
+
+def _turned_facts(sets: Iterable[str], hanging: Mapping[str, str]) -> dict[str, str]:
+    """Which of the sets were turned, if any was."""
+    found = [f"{name} {hanging[name]}" for name in sets if name in hanging]
+    return {"hung as in use": ", ".join(found)} if found else {}
 
 
 def _warning(protocol: Protocol, *models: Model | None) -> str:

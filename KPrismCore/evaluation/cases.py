@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from KPrismCore.training.datasets.entries import Entries, PackEntries
+from KPrismCore.training.datasets.hung_entries import HungEntries
 from KPrismCore.training.datasets.opening import open_entries
 from KPrismCore.training.packs import MIN_TARGET_PIXELS, ImageSet, Pixels, Sample, split_by_subject
 
@@ -164,11 +165,13 @@ class DataPlace:
         folder: holds the data, in any known layout.
         skip_damaged: leave damaged files out and name them.
         cache: folder in which slices are kept between runs; a temporary one where None.
+        hanging: by set name how its images are turned, see `hanging`; the others stay as they are.
     """
 
     folder: Path
     skip_damaged: bool = False
     cache: Path | None = None
+    hanging: Mapping[str, str] = field(default_factory=dict)
 
     def sets(self, names: Sequence[str] = (), *, everyone: bool = False) -> dict[str, EvaluationSet]:
         """Open sets by name.
@@ -181,7 +184,11 @@ class DataPlace:
             TrainingDataError: there is none, one of the names is not there, or files are damaged.
         """
         found = open_entries(self.folder, names, skip_damaged=self.skip_damaged, cache=self.cache)
-        return {name: EvaluationSet(entries, everyone=everyone) for name, entries in found.items()}
+        turned = {
+            name: HungEntries(entries, self.hanging[name]) if name in self.hanging else entries
+            for name, entries in found.items()
+        }
+        return {name: EvaluationSet(entries, everyone=everyone) for name, entries in turned.items()}
 
 
 def _entries(samples: Iterable[Sample]) -> list[int]:

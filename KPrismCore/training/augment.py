@@ -32,6 +32,7 @@ from PIL import Image
 from torch import Tensor
 
 from KPrismCore.training.changes import Changes
+from KPrismCore.training.hanging import AS_IT_IS, hung
 
 MIN_MASK_PIXELS = 12
 _KEYS = ("image", "mask")
@@ -42,8 +43,9 @@ FREE_ORIENTATIONS = ("endoscopy", "microscopy", "histology", "dermoscopy", "octa
 
 @dataclass(frozen=True)
 class Style:
-    """What one task's image and references have in common: mirroring and inverted intensities."""
+    """What one task's image and references have in common: how they hang, mirroring, inverted intensities."""
 
+    hanging: str = AS_IT_IS
     flip_rows: bool = False
     flip_columns: bool = False
     invert: bool = False
@@ -56,14 +58,28 @@ def draw_style(
     class_mode: bool,
     strength: float = 1.0,
     changes: Changes | None = None,
+    hanging: str = AS_IT_IS,
+    hanging_probability: float = 0.0,
 ) -> Style:
-    """Draw a style; in class mode orientation is kept where it has a meaning (left and right kidney)."""
+    """Draw a style; in class mode orientation is kept where it has a meaning (left and right kidney).
+
+    Args:
+        rng: source of everything random.
+        modality: of the images.
+        class_mode: whether a class is asked for by name.
+        strength: multiplies the probability of an inversion.
+        changes: how often is mirrored and inverted.
+        hanging: how the images are turned to hang as in use, see `hanging`.
+        hanging_probability: how often they are.
+    """
     changes = changes or Changes()
+    if hanging and rng.random() >= hanging_probability:
+        hanging = AS_IT_IS
     flips, inversion = rng.random(2) < changes.flip, rng.random() < strength * changes.inversion
     free = changes.class_flips or any(word in modality.lower() for word in FREE_ORIENTATIONS)
     if class_mode and not free:
-        return Style()
-    return Style(bool(flips[0]), bool(flips[1]), bool(inversion) and not class_mode)
+        return Style(hanging)
+    return Style(hanging, bool(flips[0]), bool(flips[1]), bool(inversion) and not class_mode)
 
 
 class Augmenter:
@@ -146,6 +162,7 @@ def to_tensors(image: NDArray[Any], mask: NDArray[Any], style: Style) -> tuple[T
     """Return image (1 or 3, S, S) in [0, 1] and mask (1, S, S) as float32, in the given style."""
     rows = slice(None, None, -1 if style.flip_rows else 1)
     columns = slice(None, None, -1 if style.flip_columns else 1)
+    image, mask = hung(image, style.hanging), hung(mask, style.hanging)
     channels = image[rows, columns].transpose(2, 0, 1) if image.ndim == 3 else image[None, rows, columns]
     picture = torch.from_numpy(np.ascontiguousarray(channels, dtype=np.float32) / np.float32(255))
     target = torch.from_numpy(np.ascontiguousarray(mask[None, rows, columns], dtype=np.float32))

@@ -18,6 +18,7 @@ from torch.utils.data import Dataset
 from KPrismCore.errors import TrainingDataError
 from KPrismCore.training.augment import Augmenter, draw_style, fit
 from KPrismCore.training.data import Batch, TaskSampler
+from KPrismCore.training.hanging import AS_IT_IS
 from KPrismCore.training.settings import MODES, TrainingSettings
 
 # what follows seed and step in a generator's seed; the robot has 1, the quick validation 2
@@ -104,7 +105,8 @@ class BatchStream(Dataset[Batch]):
         class_mode = task.class_index > 0
         style = draw_style(
             rng, task.modality, class_mode=class_mode, strength=settings.augmentation,
-            changes=settings.changes,
+            changes=settings.changes, hanging=settings.hanging.get(task.set_name, AS_IT_IS),
+            hanging_probability=settings.hanging_probability,
         )  # fmt: skip
         augment = self._augment_classes if class_mode else self._augment
         crop = mode == "clicks" and rng.random() < settings.crop_probability

@@ -5,11 +5,13 @@ from __future__ import annotations
 from KPrismCore.errors import InputFileError, TrainingDataError
 from KPrismCore.network.config import KPrismConfig
 from KPrismCore.training.changes import Changes
+from KPrismCore.training.hanging import HANGINGS
 from KPrismCore.training.settings import LEARNED, MODES, NEW_CLASSES, OPTIMIZERS, PRECISIONS, TrainingSettings
 
 SHARES = (
     "silent_probability", "noisy_click_probability", "synthetic_probability", "component_probability",
     "union_probability", "crop_probability", "found_share", "deformed_share", "click_first_probability",
+    "hanging_probability",
 )  # fmt: skip
 
 
@@ -118,6 +120,10 @@ def _check_ranges(settings: TrainingSettings) -> None:
         raise ValueError("factors of the loss are not negative")
     if any(factor < 0 for factor in settings.sets.values()):
         raise ValueError("a factor in [sets] is not negative")
+    for name, hanging in settings.hanging.items():
+        if hanging not in HANGINGS:
+            words = ", ".join(filter(None, HANGINGS))
+            raise ValueError(f"{name} in [hanging] is one of: {words}")
 
 
 def _check_changes(changes: Changes) -> None:

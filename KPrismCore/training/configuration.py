@@ -1,8 +1,9 @@
 """Training configurations: TOML files that may stand on another one, with overlays on top.
 
 The table [training] fills the fields of `TrainingSettings`, [changes] those of `Changes`, [network] the
-network's configuration, [sets] the factors of image sets. `base = "other.toml"` (beside the file) names the
-file that a configuration changes; each entry replaces the base's entry of the same name.
+network's configuration, [sets] the factors of image sets, [hanging] how the images of sets are turned.
+`base = "other.toml"` (beside the file) names the file that a configuration changes; each entry replaces the
+base's entry of the same name.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from KPrismCore.training.changes import Changes
 from KPrismCore.training.checks import check_settings
 from KPrismCore.training.settings import TrainingSettings
 
-TABLES = ("training", "changes", "network", "sets")
+TABLES = ("training", "changes", "network", "sets", "hanging")
 # either of a pair may be given; what a later file gives takes the place of the other
 _ALTERNATIVES = (("steps", "epochs"), ("warmup_steps", "warmup_epochs"))
 

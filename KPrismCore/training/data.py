@@ -38,12 +38,16 @@ class Source:
 
 @dataclass(frozen=True)
 class Task:
-    """One image with its target, references and class (0 where the mode has none), before augmentation."""
+    """One image with its target, references and class (0 where the mode has none), before augmentation.
+
+    `set_name` is empty where they are made up or of no set's own labels.
+    """
 
     query: Pair
     references: tuple[Pair, ...]
     modality: str
     class_index: int = 0
+    set_name: str = ""
 
 
 @dataclass(frozen=True)
@@ -185,7 +189,7 @@ class TaskSampler:
         if part:
             query = query[0], _few_components(query[1], rng)
         pairs = self.draw_references(rng, source, chosen, references)
-        return Task(query, tuple(pairs), image_set.modality, class_index)
+        return Task(query, tuple(pairs), image_set.modality, class_index, image_set.name)
 
     def draw_references(
         self, rng: np.random.Generator, source: Source, chosen: int, count: int

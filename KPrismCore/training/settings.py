@@ -44,6 +44,8 @@ class TrainingSettings:
     `matching_loss_factor` weighs how well the object is found by resemblance to the references alone; see
     `losses.matching_loss`.
     `lungs_from` names sets of chest CTs whose lungs a rule marks, as a further set; see `chest_lungs`.
+    `hanging` tells by set name how its images are turned to hang as slices do in use (see `hanging`), which
+    happens with `hanging_probability`.
     `augmentation` multiplies the probability of every random change of an image but mirroring; see `Changes`.
     Source of the paper's values: paper section 4.1; spec sections 16 and 19.
     """
@@ -93,6 +95,7 @@ class TrainingSettings:
     set_size_bounds: tuple[int, int] = (25, 500)
     class_size_bounds: tuple[int, int] = (25, 500)
     lungs_from: tuple[str, ...] = ()
+    hanging_probability: float = 0.5
     augmentation: float = 1.0
     classes: str = ""
     precision: str = "float32"
@@ -103,6 +106,7 @@ class TrainingSettings:
     validation_images_per_set: int = 2
     changes: Changes = field(default_factory=Changes)
     sets: Mapping[str, float] = field(default_factory=dict)
+    hanging: Mapping[str, str] = field(default_factory=dict)
     network: Mapping[str, Any] = field(default_factory=dict)
 
     @property
