@@ -30,7 +30,7 @@ def train(
         Path, typer.Argument(help="Folder of the data; see `kprism.py data --help` for the layouts.")
     ],
     out: Annotated[Path, typer.Argument(help="Folder of the run: state, tables, logs, best checkpoint.")],
-    config: Annotated[Path, typer.Option(help="The recipe.")] = SMALL,
+    config: Annotated[Path, typer.Option(help="The recipe (TOML).", show_default=SMALL.name)] = SMALL,
     overlay: Annotated[
         list[Path] | None, typer.Option(help="A recipe laid over it; may be given several times.")
     ] = None,
@@ -49,7 +49,8 @@ def train(
 ) -> None:
     """Train a network. Ctrl+C stops after the current step and saves; --resume continues exactly there.
 
-    On several devices: torchrun --nproc-per-node 8 -m KPrismCore train ..., or --devices 8.
+    On several devices: --devices 8. On several machines torch.distributed.run starts it on each: see the
+    README.
     """
     settings = read_settings(config, overlay or [])
     if steps is not None:

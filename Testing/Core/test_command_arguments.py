@@ -17,7 +17,7 @@ from KPrismCore.commands.demo import empty_table
     "line",
     [
         "bench --threads -3", "bench --repeats 0", "latency --clicks 1", "data . --size 0",
-        "train a b --threads 0", "export a b --threads 0", "evaluate --data a --threads -1",
+        "train a b --threads 0", "export a b --threads 0", "evaluate --data a --threads -1", "demo --seed -1",
     ],
 )  # fmt: skip
 def test_a_number_that_makes_no_sense_is_refused(line):
@@ -37,6 +37,20 @@ def test_pictures_are_not_begun_where_they_cannot_be_written(tmp_path, monkeypat
     done = CliRunner().invoke(application(), ["screenshots", "--out", str(tmp_path / "taken")])
     assert done.exit_code == 2
     assert "cannot be written to" in done.stderr
+
+
+@pytest.mark.parametrize("line", ["terminology {file}", "data . --sheet {file}"])
+def test_a_file_of_another_kind_is_not_replaced(tmp_path, line):
+    file = tmp_path / "ct.nrrd"
+    file.write_text("an image")
+    done = CliRunner().invoke(application(), line.format(file=file).split())
+    assert (done.exit_code, file.read_text()) == (2, "an image")
+    assert "unknown ending" in done.stderr
+
+
+def test_where_the_terminology_went_is_said(tmp_path):
+    done = CliRunner().invoke(application(), ["terminology", str(tmp_path / "all.term.json")])
+    assert f"Wrote {tmp_path / 'all.term.json'}" in done.stdout
 
 
 def test_a_narrow_window_shows_all_figures_of_the_demo():
