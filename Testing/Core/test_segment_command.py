@@ -20,6 +20,7 @@ from KPrismCore.commands import segment as command
 from KPrismCore.commands.segment_inputs import parse_modality, parse_reference
 from KPrismCore.errors import PromptError
 from KPrismCore.labelmaps import Segment, write_segmentation
+from KPrismCore.modalities import GROUPS, modality_group
 from KPrismCore.recognition import Recognition
 from KPrismCore.session import AnnotationSession
 from KPrismCore.volumes import list_segments, read_segmentation, read_volume
@@ -427,6 +428,11 @@ def test_a_full_memory_is_explained(run, monkeypatch):
 )
 def test_everyday_names_of_modalities_are_known(text, name):
     assert parse_modality(text) == name
+
+
+@pytest.mark.parametrize("name", [*GROUPS, "OCTA", "XA"])
+def test_every_modality_that_info_names_can_be_told(name):
+    assert modality_group(parse_modality(name) or "") == modality_group(name)
 
 
 def test_paths_of_references_may_hold_equals_signs_and_colons(tmp_path, monkeypatch):
