@@ -84,6 +84,7 @@ def train(
         if fabric.is_global_zero:
             print("\n".join(report.lines()), flush=True)
     trainer.run(minutes)
+    say(_state(trainer, out))
 
 
 def _go_on(trainer: Trainer, say: Callable[[str], None]) -> None:
@@ -93,6 +94,15 @@ def _go_on(trainer: Trainer, say: Callable[[str], None]) -> None:
         say(f"Not as in the run so far, so not what an unbroken run gives: {', '.join(changed)}.")
     if trainer.step >= trainer.settings.steps:
         say(f"The run has its {trainer.step} steps already; --steps makes it longer.")
+
+
+def _state(trainer: Trainer, out: Path) -> str:
+    """How far the run is, and what goes on from there."""
+    done, wanted = trainer.step, trainer.settings.steps
+    if done < wanted:
+        return f"{done} of {wanted} steps are done; --resume goes on with the run in {out}."
+    command = f"python3 kprism.py export {out} model.safetensors"
+    return f"All {done} steps are done. `{command}` makes a model of them."
 
 
 def _silent(_text: str) -> None:
