@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from KPrismCore.commands.console import reported, say
+from KPrismCore.commands.console import counted, reported, say
 from KPrismCore.commands.reference_masks import reference_mask
 from KPrismCore.commands.segment_inputs import (
     ReferenceSource,
@@ -249,7 +249,7 @@ def _report(
 ) -> None:
     for identifier, one in session.segments.items():
         filled = sum(bool(plane.read_mask(one.voxels).any()) for plane in planes)
-        where = f", found on {filled} of {_counted(len(planes), f'{session.plane_kind} slice')}"
+        where = f", found on {filled} of {counted(len(planes), f'{session.plane_kind} slice')}"
         flat = session.volume.two_dimensional
         print(f"{one.name}: {_amount(session, identifier)}{'' if flat else where}")
         if not filled:
@@ -266,7 +266,7 @@ def _report(
 def _amount(session: AnnotationSession, identifier: str) -> str:
     """How much a segment holds: a volume in a unit that suits it, pixels where slices have no thickness."""
     if not _is_thick(session.volume):
-        return _counted(int(np.count_nonzero(session.segment(identifier).voxels)), "pixel")
+        return counted(int(np.count_nonzero(session.segment(identifier).voxels)), "pixel")
     volume = session.millilitres(identifier)
     return f"{volume:.1f} ml" if volume >= _LEAST_MILLILITRES else f"{1000 * volume:.3g} mm3"
 
@@ -275,10 +275,6 @@ def _is_thick(volume: Volume) -> bool:
     """Whether slices lie in space: a picture has one of no thickness, and those of a film follow in time."""
     film = volume.frames > 1 and len(volume.array) in (1, volume.frames)
     return not (volume.two_dimensional or film)
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _say_once(sentences: list[str], before: str) -> None:

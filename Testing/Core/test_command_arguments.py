@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from KPrismCore.__main__ import application
 from KPrismCore.commands import window
 from KPrismCore.commands.demo import empty_table
+from Testing.Core.tiny import tiny_checkpoint
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,12 @@ def test_a_number_that_makes_no_sense_is_refused(line):
 def test_the_usage_names_the_launcher():
     done = CliRunner().invoke(application(), ["info", "--help"], prog_name="python3 kprism.py")
     assert "Usage: python3 kprism.py info" in done.output
+
+
+def test_info_tells_the_classes_before_the_numbers_of_the_network(tmp_path):
+    file = tiny_checkpoint(tmp_path / "tiny.safetensors")
+    done = CliRunner().invoke(application(), ["info", str(file)], env={"COLUMNS": "120"})
+    assert 0 < done.output.index("inferior vena cava") < done.output.index("input_size")
 
 
 def test_pictures_are_not_begun_where_they_cannot_be_written(tmp_path, monkeypatch):
