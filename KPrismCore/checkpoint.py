@@ -165,7 +165,11 @@ def save_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> Non
     metadata = {_PREFIX + name: json.dumps(value, ensure_ascii=False) for name, value in described.items()}
     weights = {name: value.detach().cpu().contiguous() for name, value in checkpoint.stored().items()}
     with atomic_path(path) as temporary:
-        save_file(weights, temporary, metadata=metadata)
+        try:
+            save_file(weights, temporary, metadata=metadata)
+        except SafetensorError as error:
+            # its way to tell a full disk
+            raise OSError(str(error)) from error
 
 
 def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:

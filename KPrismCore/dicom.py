@@ -28,9 +28,12 @@ NOT_IMAGES = frozenset((
 ))  # fmt: skip
 # DICOM's modalities under the names used here; others keep their DICOM code
 _MODALITIES = {
-    **dict.fromkeys(("CR", "DX", "RG", "MG", "XA", "RF", "IO", "PX"), "XR"),
+    **dict.fromkeys(("CR", "DX", "RG", "MG", "RF", "IO", "PX"), "XR"),
     **dict.fromkeys(("US", "IVUS"), "US"),
-    **dict.fromkeys(("SM", "GM"), "microscopy"),
+    # what a model can do differs there, so that they are no X-rays and no other microscopy
+    "XA": "angiography",
+    "SM": "histology",
+    "GM": "microscopy",
     **dict.fromkeys(("OPT", "OCT"), "OCT"),
     "ES": "endoscopy",
     "OP": "fundus",

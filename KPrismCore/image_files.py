@@ -122,9 +122,8 @@ def check_frame(path: Path, frame: int | None, frames: int) -> None:
         ImageContentError: it has not.
     """
     if frame is not None and not 0 <= frame < frames:
-        raise ImageContentError(
-            f"{path} has no frame {frame}: it has {frames}.", f"Choose a frame from 0 to {frames - 1}."
-        )
+        remedy = f"Choose a frame from 0 to {frames - 1}." if frames > 1 else "Do not choose a frame."
+        raise ImageContentError(f"{path} has no frame {frame}: it has {frames}.", remedy)
 
 
 def _translated(path: Path, error: BaseException) -> InputFileError | GeometryError:

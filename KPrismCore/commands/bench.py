@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from KPrismCore.commands.console import counted
 from KPrismCore.device import choose_device, measured_threads, use_threads
 from KPrismCore.evaluation.speed import SpeedReport, measure_speed
 from KPrismCore.model import DEFAULT_MODEL, load_model
@@ -35,7 +36,7 @@ def bench(
     use_threads(threads or measured_threads())
     console = Console()
     console.print(f"{platform.system()} {platform.machine()}, torch {torch.__version__}, {place}, "
-                  f"{torch.get_num_threads()} threads")  # fmt: skip
+                  f"{counted(torch.get_num_threads(), 'thread')}")  # fmt: skip
     networks = {f"checkpoint {model}": loaded}
     if full:
         torch.manual_seed(0)

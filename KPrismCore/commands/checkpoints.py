@@ -42,7 +42,7 @@ def info(
         str, typer.Argument(metavar="FILE", help="Checkpoint: .safetensors, .pth, or a shipped model's name.")
     ],
 ) -> None:
-    """Describe a checkpoint: what it can do, network, classes, preprocessing, data, licence, metrics."""
+    """Describe a checkpoint: what it can do, classes, licence, network, preprocessing, training, data."""
     file = find_model(model)
     checkpoint = read_checkpoint(file)
     network = checkpoint.build()
@@ -65,6 +65,7 @@ def info(
         console.print(f"[bold]Note:[/] {note}")
     abilities = read_abilities(card.metrics)
     print_abilities(console, abilities)
+    console.print(_classes(checkpoint.catalogue, abilities))
     console.print(_facts("Network", checkpoint.config.to_dict()))
     console.print(_facts("Preprocessing", checkpoint.preprocessing.to_dict()))
     if checkpoint.zoom is not None:
@@ -77,7 +78,6 @@ def info(
     for title, values in (("Training", card.training), ("Metrics", plain)):
         if values:
             console.print(_facts(title, dict(values)))
-    console.print(_classes(checkpoint.catalogue, abilities))
     for item in card.data:
         console.print("Data: " + ", ".join(f"{value}" for value in item.values() if value))
 

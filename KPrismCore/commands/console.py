@@ -55,6 +55,11 @@ def shortened(text: str, most: int = 120) -> str:
     return text if len(text) <= most else f"{text[:most]}..."
 
 
+def counted(count: int, noun: str) -> str:
+    """A number with its noun, in the plural but for one."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def say(text: str) -> None:
     """Print to standard error, so that standard output holds results only."""
     print(text, file=sys.stderr, flush=True)

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from KPrismCore.atomic import atomic_path
-from KPrismCore.errors import TrainingDataError
+from KPrismCore.errors import OutputFileError, TrainingDataError
 from KPrismCore.training.datasets.contact_sheet import draw_contact_sheet
 from KPrismCore.training.datasets.opening import Found, find_sets
 from KPrismCore.training.datasets.sets import UNKNOWN, Reader
@@ -27,7 +27,7 @@ SIZE = 256
 
 def data(
     folder: Annotated[Path, typer.Argument(help="Folder of the data.")],
-    sheet: Annotated[Path | None, typer.Option(help="Picture (PNG) to write, with outlines.")] = None,
+    sheet: Annotated[Path | None, typer.Option(help="Picture to write (.png), with outlines.")] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder to keep slices in, for training.")] = None,
     size: Annotated[int, typer.Option(min=32, help="Edge of the squares that training takes.")] = SIZE,
 ) -> None:
@@ -39,6 +39,8 @@ def data(
     converted them; training packs; anything that a kprism-data.toml in the folder describes. One folder may
     hold several.
     """
+    if sheet is not None and sheet.suffix.lower() != ".png":
+        raise OutputFileError(f"{sheet} has an unknown ending.", "Name a file that ends in .png.")
     console = Console()
     say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
     found = find_sets(folder)

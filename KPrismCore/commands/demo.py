@@ -18,7 +18,7 @@ from KPrismCore.atomic import atomic_path
 from KPrismCore.commands.console import reported, say
 from KPrismCore.commands.demo_picture import Panel, Row, draw
 from KPrismCore.commands.window import has_display, has_window, run_window
-from KPrismCore.errors import InputFileError
+from KPrismCore.errors import InputFileError, OutputFileError
 from KPrismCore.evaluation.metrics import dice
 from KPrismCore.labelmaps import Segment as WritableSegment
 from KPrismCore.labelmaps import write_segmentation
@@ -89,7 +89,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for the results; others' files are left alone.")] = Path(
         "kprism-demo"
     ),
-    seed: Annotated[int, typer.Option(help="Of the simulated user.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the simulated user.")] = 0,
     model: Annotated[str, typer.Option(help="A shipped model, or a checkpoint file.")] = DEFAULT_MODEL,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     window: Annotated[bool, typer.Option(help="Then do the same in the panel of the Slicer module.")] = True,
@@ -259,6 +259,10 @@ def own_folder(wanted: Path) -> Path:
     Raises:
         OutputFileError: it cannot be made.
     """
+    # '.' and '..' have no name that a number could be added to
+    wanted = wanted.resolve() if wanted.name in ("", "..") else wanted
+    if not wanted.name:
+        raise OutputFileError(f"{wanted} is no folder for results.", "Choose a folder in it.")
     number, folder = 1, wanted
     while folder.exists() and not _is_own(folder):
         number += 1

@@ -15,7 +15,6 @@ from KPrismCore.evaluation.card_figures import with_figures
 from KPrismCore.recognition import Recognition
 from KPrismCore.training.datasets.opening import open_data
 from KPrismCore.training.export import (
-    LIMIT_MEGABYTES,
     halved,
     read_card,
     recalibrated,
@@ -71,7 +70,9 @@ def export(
     recognition: Annotated[
         bool, typer.Option(help="Answer references with the class they show as well; not the paper's way.")
     ] = False,
-    limit: Annotated[float, typer.Option(help="Largest size allowed, in MB.")] = LIMIT_MEGABYTES,
+    limit: Annotated[
+        float | None, typer.Option(min=0, help="Largest size allowed, in MB; any if not given.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
     threads: Annotated[int, typer.Option(min=1, help="Processor threads.")] = 1,
 ) -> None:

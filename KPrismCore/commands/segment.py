@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from KPrismCore.commands.console import reported, say
+from KPrismCore.commands.console import counted, reported, say
 from KPrismCore.commands.reference_masks import reference_mask
 from KPrismCore.commands.segment_inputs import (
     ReferenceSource,
@@ -36,6 +36,9 @@ from KPrismCore.references import DEFAULT_COUNT
 from KPrismCore.session import AnnotationSession, SliceResult
 from KPrismCore.slices import KINDS, SlicePlane
 from KPrismCore.volumes import Volume, read_volume
+
+# smaller volumes are told in mm3; one that rounds to a whole ml is none of them
+_LEAST_MILLILITRES = 0.9995
 
 
 @dataclass(frozen=True)
@@ -153,7 +156,8 @@ def run(request: Request, model: Model) -> WrittenSegmentation:
         bar.update(task, total=bar.tasks[0].completed)
     written = session.export(request.output, overwrite=request.overwrite)
     if known:
-        print(f"Known by name from the references, and asked for too: {', '.join(known)}")
+        names = "' or '".join(known)
+        print(f"Known by name: the references look like '{names}', and that was asked for as well")
     _report(session, planes, confidence, written, time.perf_counter() - began, model)
     return written
 
@@ -183,12 +187,15 @@ def _session(request: Request, predictor: Predictor) -> AnnotationSession:
     if not request.classes:
         session.new_segment()
     count = max(1, min(DEFAULT_COUNT, MAX_REFERENCES // max(1, len(request.references))))
-    for source in request.references:
-        _add_reference(session, source, request, count)
+    shown = [_add_reference(session, source, request, count) for source in request.references]
+    names = {name.casefold(): name for name in shown}.values()
+    if len(names) > 1:
+        say(f"Note: the references are taken for examples of one object: {', '.join(names)}.")
     return session
 
 
-def _add_reference(session: AnnotationSession, source: ReferenceSource, request: Request, count: int) -> None:
+def _add_reference(session: AnnotationSession, source: ReferenceSource, request: Request, count: int) -> str:
+    """Add a reference; return the name of its segment."""
     same = source.volume.exists() and source.volume.samefile(request.volume)
     volume: Volume = session.volume if same else read_volume(source.volume, request.reference_frame)
     if volume.modality is None:
@@ -199,6 +206,7 @@ def _add_reference(session: AnnotationSession, source: ReferenceSource, request:
     session.add_reference(volume, mask, count=count, name=name)
     if not request.classes:
         session.current.name = name
+    return name
 
 
 def _planes(
@@ -241,16 +249,32 @@ def _report(
 ) -> None:
     for identifier, one in session.segments.items():
         filled = sum(bool(plane.read_mask(one.voxels).any()) for plane in planes)
-        volume = session.millilitres(identifier)
-        print(f"{one.name}: {volume:.1f} ml, found on {filled} of {len(planes)} {session.plane_kind} slices")
+        where = f", found on {filled} of {counted(len(planes), f'{session.plane_kind} slice')}"
+        flat = session.volume.two_dimensional
+        print(f"{one.name}: {_amount(session, identifier)}{'' if flat else where}")
         if not filled:
             say(f"Note: '{one.name}' was not found.")
     if confidence:
-        print(f"Confidence: {np.mean(confidence):.2f} on average, {min(confidence):.2f} at the lowest")
+        lowest = f" on average, {min(confidence):.2f} at the lowest" if len(confidence) > 1 else ""
+        print(f"Confidence: {np.mean(confidence):.2f}{lowest}")
     print(f"Wrote {written.path} in {seconds:.1f} s with {model.card.name} on {model.device}")
     if written.colour_table:
         print(f"Wrote {written.colour_table}, the names and colours")
     _say_once(list(written.warnings), "Note: ")
+
+
+def _amount(session: AnnotationSession, identifier: str) -> str:
+    """How much a segment holds: a volume in a unit that suits it, pixels where slices have no thickness."""
+    if not _is_thick(session.volume):
+        return counted(int(np.count_nonzero(session.segment(identifier).voxels)), "pixel")
+    volume = session.millilitres(identifier)
+    return f"{volume:.1f} ml" if volume >= _LEAST_MILLILITRES else f"{1000 * volume:.3g} mm3"
+
+
+def _is_thick(volume: Volume) -> bool:
+    """Whether slices lie in space: a picture has one of no thickness, and those of a film follow in time."""
+    film = volume.frames > 1 and len(volume.array) in (1, volume.frames)
+    return not (volume.two_dimensional or film)
 
 
 def _say_once(sentences: list[str], before: str) -> None:

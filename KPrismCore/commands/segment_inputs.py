@@ -13,13 +13,15 @@ from KPrismCore.dicom import modality_name
 from KPrismCore.errors import InputFileError, OutputFileError, PromptError
 from KPrismCore.geometry import VolumeGeometry
 from KPrismCore.labelmaps import LABELMAP_ENDINGS, SEGMENTATION_ENDING
+from KPrismCore.modalities import GROUPS
 from KPrismCore.preprocess import Range
 from KPrismCore.slices import SlicePlane, number_of_slices
 
 _MODALITIES = {
     **{name.casefold(): name for name in ("CT", "MR", "US", "XR", "PT", "NM", "OCT")},
-    **{name: name for name in ("endoscopy", "fundus", "microscopy")},
-    **{"mri": "MR", "x-ray": "XR", "xray": "XR", "ultrasound": "US", "pet": "PT"},
+    # as `info` calls them; some have a code above
+    **{name: name for name in GROUPS if name.islower()},
+    **{"mri": "MR", "x-ray": "XR", "xray": "XR", "ultrasound": "US", "pet": "PT", "octa": "OCT"},
 }
 
 

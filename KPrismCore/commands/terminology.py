@@ -14,6 +14,7 @@ import typer
 
 from KPrismCore.atomic import atomic_path
 from KPrismCore.catalogue import Catalogue, ClassEntry, load_catalogue
+from KPrismCore.errors import OutputFileError
 from KPrismCore.terminology import Code
 
 CLASSES = Path(__file__).resolve().parents[2] / "Resources" / "Classes"
@@ -26,10 +27,16 @@ _NEEDS_REGION = {"49755003", "85756007"}
 
 
 def terminology(
-    output: Annotated[Path, typer.Argument(help="The file to write.")] = CLASSES / NAME,
+    output: Annotated[
+        Path, typer.Argument(help="The .json file to write; replaced if it exists.", show_default=NAME)
+    ] = CLASSES / NAME,
 ) -> None:
     """Write the terminology file of all classes that Resources/Classes lists."""
+    if output.suffix.lower() != ".json":
+        # it replaces what is there, which must not be an image
+        raise OutputFileError(f"{output} has an unknown ending.", "Name a file that ends in .json.")
     write_terminology(output, [load_catalogue(CLASSES / name) for name in CATALOGUES])
+    print(f"Wrote {output}")
 
 
 def write_terminology(path: Path, catalogues: Iterable[Catalogue]) -> None:

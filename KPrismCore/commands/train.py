@@ -30,7 +30,7 @@ def train(
         Path, typer.Argument(help="Folder of the data; see `kprism.py data --help` for the layouts.")
     ],
     out: Annotated[Path, typer.Argument(help="Folder of the run: state, tables, logs, best checkpoint.")],
-    config: Annotated[Path, typer.Option(help="The recipe.")] = SMALL,
+    config: Annotated[Path, typer.Option(help="The recipe (TOML).", show_default=SMALL.name)] = SMALL,
     overlay: Annotated[
         list[Path] | None, typer.Option(help="A recipe laid over it; may be given several times.")
     ] = None,
@@ -49,7 +49,8 @@ def train(
 ) -> None:
     """Train a network. Ctrl+C stops after the current step and saves; --resume continues exactly there.
 
-    On several devices: torchrun --nproc-per-node 8 -m KPrismCore train ..., or --devices 8.
+    On several devices: --devices 8. On several machines torch.distributed.run starts it on each: see the
+    README.
     """
     settings = read_settings(config, overlay or [])
     if steps is not None:
@@ -83,6 +84,7 @@ def train(
         if fabric.is_global_zero:
             print("\n".join(report.lines()), flush=True)
     trainer.run(minutes)
+    say(_state(trainer, out))
 
 
 def _go_on(trainer: Trainer, say: Callable[[str], None]) -> None:
@@ -92,6 +94,15 @@ def _go_on(trainer: Trainer, say: Callable[[str], None]) -> None:
         say(f"Not as in the run so far, so not what an unbroken run gives: {', '.join(changed)}.")
     if trainer.step >= trainer.settings.steps:
         say(f"The run has its {trainer.step} steps already; --steps makes it longer.")
+
+
+def _state(trainer: Trainer, out: Path) -> str:
+    """How far the run is, and what goes on from there."""
+    done, wanted = trainer.step, trainer.settings.steps
+    if done < wanted:
+        return f"{done} of {wanted} steps are done; --resume goes on with the run in {out}."
+    command = f"python3 kprism.py export {out} model.safetensors"
+    return f"All {done} steps are done. `{command}` makes a model of them."
 
 
 def _silent(_text: str) -> None:

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from KPrismCore.commands.console import counted
 from KPrismCore.errors import CheckpointError, InputFileError
 from KPrismCore.network.golden import CaseResult, cases, golden_network, run_case, use_folding
 from KPrismCore.network.golden_loop import loops, run_loop
@@ -36,7 +37,7 @@ def verify(
     console.print(table)
     if failed:
         raise CheckpointError(
-            f"{failed} cases are outside the tolerances.",
+            f"Outside the tolerances: {counted(failed, 'case')}.",
             "This network would not give the authors' results; report it.",
         )
     console.print("All cases are within the tolerances (spec section 21), on both paths.")

@@ -68,7 +68,9 @@ def require_writable(folder: Path) -> None:
 
 
 def screenshots(
-    out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = ROOT / "Resources" / "Screenshots",
+    out: Annotated[
+        Path, typer.Option(help="Folder for the pictures.", show_default="Resources/Screenshots")
+    ] = ROOT / "Resources" / "Screenshots",
 ) -> None:
     """Take the pictures of the README: every state of the panel, on the chest CT."""
     require_writable(out)

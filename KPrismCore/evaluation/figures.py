@@ -16,6 +16,8 @@ from KPrismCore.evaluation.protocol import MODEL, OWN, PREVIOUS, SAME, Record
 from KPrismCore.modalities import modality_group
 
 MEAN = "mean over sets"
+# rounding of means that are the same
+_NO_WIDTH = 1e-9
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,11 @@ class Figure:
     low: float
     high: float
     cases: int
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether the interval has a width: one subject has none, which is no certainty."""
+        return self.high - self.low > _NO_WIDTH
 
 
 Column = tuple[str, str]  # method and measure
@@ -134,13 +141,13 @@ def methods(table: Table) -> list[str]:
 
 
 def format_figure(figure: Figure | None, digits: int, *, interval: bool = False, signed: bool = False) -> str:
-    """A figure as text, with its interval if wanted; a dash for none."""
+    """A figure as text, with its interval if wanted and there is one; a dash for none."""
     if figure is None:
         return "-"
     sign = "+" if signed else ""
     text = f"{figure.mean:{sign}.{digits}f}"
     ends = f" ({figure.low:{sign}.{digits}f} to {figure.high:{sign}.{digits}f})"
-    return text + ends if interval else text
+    return text + ends if interval and figure.has_interval else text
 
 
 def _grouped(records: Iterable[Record]) -> Grouped:

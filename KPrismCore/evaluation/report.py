@@ -42,7 +42,8 @@ HOW = (
     "where the network knows the class. Mode 2: from one reference of another subject of the same set. "
     "Mode 3: from clicks alone.",
     "In brackets: 95 % bootstrap interval over subjects, the sets taken as fixed; sets with one subject "
-    "do not widen it. Each set weighs the same in a mean, also one with very few cases.",
+    "do not widen it, and where no set has more there is none. Each set weighs the same in a mean, also one "
+    "with very few cases.",
 )
 
 

@@ -47,7 +47,9 @@ def previous_sections(results: Results) -> Iterable[Section]:
 
 def _verdict(change: Figure) -> str:
     """Whether the interval leaves out zero."""
-    return "within chance" if change.low <= 0 <= change.high else "clear"
+    if change.low <= 0 <= change.high:
+        return "within chance"
+    return "clear" if change.has_interval else "too few subjects"
 
 
 def calibration_sections(results: Results) -> Iterable[Section]:

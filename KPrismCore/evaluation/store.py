@@ -68,4 +68,5 @@ def _key(record: Record) -> Key:
 
 
 def _unusable(path: Path, error: Exception) -> OutputFileError:
-    return OutputFileError(f"{path} cannot be used ({error}).", "Choose another folder with --out.")
+    reason = getattr(error, "strerror", None) or error
+    return OutputFileError(f"{path} cannot be used ({reason}).", "Choose another folder with --out.")

@@ -87,6 +87,7 @@ class Environment:
         untidy = thorough and (aside.is_there() or bool(damaged_packages(self.folder)))
         if not recreate and self.is_complete(wanted) and not untidy:
             return
+        self._require_reach()
         require_modules()
         with FolderLock(self.root / ".venv.lock") as lock, aside:
             aside.recover(self.is_complete())
@@ -115,6 +116,19 @@ class Environment:
         except (OSError, subprocess.CalledProcessError):
             return None
         return answer.stdout.strip()
+
+    def is_out_of_reach(self) -> bool:
+        """Whether an installation was finished whose Python does not run here: it is gone, or private."""
+        return self.marker.exists() and self.python_version() is None
+
+    def _require_reach(self) -> None:
+        """Raise LauncherError if only who installed can mend a Python that does not run here."""
+        if self.is_out_of_reach() and not os.access(self.root, os.W_OK):
+            raise LauncherError(
+                "The Python that .venv was made with cannot be started from this account.",
+                "Who installed it runs 'python3 kprism.py setup --recreate' with a Python that everyone may "
+                "start (one in a home folder is none). Or copy the whole folder to a place of your own.",
+            )
 
     def _file(self, packages: PackageSet) -> Path:
         return self.root / "Resources" / packages.requirements

@@ -218,7 +218,9 @@ def diagnose(environment: Environment) -> int:
     damaged = [package.name.partition("-")[0] for package in damaged_packages(environment.folder)]
     state = f"damaged ({', '.join(damaged)})" if damaged else "complete"
     state += ": run python3 kprism.py setup" if damaged else ""
-    state = state if complete else "not complete: run python3 kprism.py setup"
+    if not complete:
+        reason = "its Python cannot be started here" if environment.is_out_of_reach() else "not complete"
+        state = f"{reason}: run python3 kprism.py setup"
     print(f"Environment      {state}", flush=True)
     missing = ", ".join(sorted(environment.not_available()))
     research = f"complete without {missing}" if missing else "complete"

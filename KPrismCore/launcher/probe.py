@@ -29,7 +29,8 @@ def print_devices() -> None:
     """
     import torch
 
-    print(f"torch            {torch.__version__}, {torch.get_num_threads()} threads")
+    threads = torch.get_num_threads()
+    print(f"torch            {torch.__version__}, {threads} thread{'s' if threads > 1 else ''}")
     print(f"CUDA             {torch.version.cuda or 'not in this build'}")
     for index in range(torch.cuda.device_count()):
         device = torch.cuda.get_device_properties(index)

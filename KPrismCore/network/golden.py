@@ -83,7 +83,9 @@ def read_case(file: Path) -> Case:
         with np.load(file, allow_pickle=False) as archive:
             return _case(file.stem, {name: archive[name] for name in archive.files})
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise InputFileError(f"{file} is not a golden file ({error}).", "Copy it again.") from error
+        # of a file of another kind numpy says how to load it unsafely
+        reason = "damaged, or of another kind" if isinstance(error, ValueError) else error
+        raise InputFileError(f"{file} is not a golden file ({reason}).", "Copy it again.") from error
 
 
 def _case(name: str, data: dict[str, Any]) -> Case:

@@ -30,7 +30,6 @@ from KPrismCore.training.settings import TrainingSettings
 from KPrismCore.training.state import NAMED, STATE_NAME, load_state
 from KPrismCore.zoom import Zoom
 
-LIMIT_MEGABYTES = 16.0
 # numbers from which on a weight is worth halving
 _LARGE = 1024
 
@@ -140,17 +139,17 @@ def _halved(weight: Tensor) -> Tensor:
     return half if bool(half.isfinite().all()) else weight
 
 
-def write_export(path: Path, checkpoint: Checkpoint, limit_megabytes: float = LIMIT_MEGABYTES) -> float:
+def write_export(path: Path, checkpoint: Checkpoint, limit_megabytes: float | None = None) -> float:
     """Write a checkpoint and return its weights' size in megabytes (10^6 bytes).
 
     Raises:
         OutputFileError: it is larger than allowed, or cannot be written.
     """
     megabytes = stored_megabytes(checkpoint)
-    if megabytes > limit_megabytes:
+    if limit_megabytes is not None and megabytes > limit_megabytes:
         raise OutputFileError(
             f"The checkpoint would have {megabytes:.1f} MB; {limit_megabytes:g} MB are allowed.",
-            "Allow more, or train a smaller network.",
+            "Add --eight-bit or --half, allow more with --limit, or train a smaller network.",
         )
     save_checkpoint(path, checkpoint)
     return megabytes

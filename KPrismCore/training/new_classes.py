@@ -147,7 +147,8 @@ def _new(found: Catalogue, known: Catalogue) -> Catalogue:
     if not new:
         raise TrainingDataError(
             "The model knows all classes of the data by name.",
-            f'Train all of it: set learned to "{ALL}", not "{NEW_CLASSES}".',
+            f'Train all of it: set learned to "{ALL}", not "{NEW_CLASSES}". '
+            "Beside sets of the class table other labels are not taken: give their data alone.",
         )
     return Catalogue(tuple(new))
 

@@ -51,7 +51,11 @@ def save_state(path: Path, values: dict[str, Any]) -> None:
         OutputFileError: the file cannot be written.
     """
     with atomic_path(path) as temporary:
-        torch.save({"format": FORMAT, **values}, temporary)
+        try:
+            torch.save({"format": FORMAT, **values}, temporary)
+        except RuntimeError as error:
+            # torch tells a full disk by the places in its file, which say nothing to anybody
+            raise OSError("it was not written to its end") from error
 
 
 def tidy_up(folder: Path) -> None:

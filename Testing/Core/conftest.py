@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from KPrismCore.geometry import VolumeGeometry
@@ -18,6 +20,16 @@ from Testing.Core.labelmap_samples import (
 from Testing.Core.launcher_fixtures import *  # noqa: F403
 from Testing.Core.tiny import FakePredictor, random_volume
 from Testing.Core.worker_samples import a_ray_session  # noqa: F401
+
+
+@pytest.fixture
+def no_large_files() -> Iterator[None]:
+    """Files of this process end at 20 kB, as on a disk that becomes full."""
+    resource = pytest.importorskip("resource", reason="needs limits of file sizes")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 @pytest.fixture(params=GEOMETRIES.values(), ids=GEOMETRIES.keys())

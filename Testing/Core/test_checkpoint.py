@@ -93,6 +93,13 @@ def test_a_failed_write_keeps_the_old_file(checkpoint, file, monkeypatch, error)
     assert list(file.parent.iterdir()) == [file]
 
 
+def test_a_disk_that_becomes_full_keeps_the_old_file_and_is_told(checkpoint, file, no_large_files):
+    before = file.read_bytes()
+    with pytest.raises(OutputFileError, match="cannot be written"):
+        save_checkpoint(file, checkpoint)
+    assert (file.read_bytes(), list(file.parent.iterdir())) == (before, [file])
+
+
 def with_weights(checkpoint: Checkpoint, **changes: torch.Tensor | None) -> Checkpoint:
     weights = {**checkpoint.weights, **changes}
     kept = {name: value for name, value in weights.items() if value is not None}

@@ -11,13 +11,14 @@ from typer.testing import CliRunner
 from KPrismCore.__main__ import application
 from KPrismCore.commands import window
 from KPrismCore.commands.demo import empty_table
+from Testing.Core.tiny import tiny_checkpoint
 
 
 @pytest.mark.parametrize(
     "line",
     [
         "bench --threads -3", "bench --repeats 0", "latency --clicks 1", "data . --size 0",
-        "train a b --threads 0", "export a b --threads 0", "evaluate --data a --threads -1",
+        "train a b --threads 0", "export a b --threads 0", "evaluate --data a --threads -1", "demo --seed -1",
     ],
 )  # fmt: skip
 def test_a_number_that_makes_no_sense_is_refused(line):
@@ -31,12 +32,32 @@ def test_the_usage_names_the_launcher():
     assert "Usage: python3 kprism.py info" in done.output
 
 
+def test_info_tells_the_classes_before_the_numbers_of_the_network(tmp_path):
+    file = tiny_checkpoint(tmp_path / "tiny.safetensors")
+    done = CliRunner().invoke(application(), ["info", str(file)], env={"COLUMNS": "120"})
+    assert 0 < done.output.index("inferior vena cava") < done.output.index("input_size")
+
+
 def test_pictures_are_not_begun_where_they_cannot_be_written(tmp_path, monkeypatch):
     monkeypatch.setattr(window, "run_window", lambda *_: pytest.fail("the window was opened"))
     (tmp_path / "taken").touch()
     done = CliRunner().invoke(application(), ["screenshots", "--out", str(tmp_path / "taken")])
     assert done.exit_code == 2
     assert "cannot be written to" in done.stderr
+
+
+@pytest.mark.parametrize("line", ["terminology {file}", "data . --sheet {file}"])
+def test_a_file_of_another_kind_is_not_replaced(tmp_path, line):
+    file = tmp_path / "ct.nrrd"
+    file.write_text("an image")
+    done = CliRunner().invoke(application(), line.format(file=file).split())
+    assert (done.exit_code, file.read_text()) == (2, "an image")
+    assert "unknown ending" in done.stderr
+
+
+def test_where_the_terminology_went_is_said(tmp_path):
+    done = CliRunner().invoke(application(), ["terminology", str(tmp_path / "all.term.json")])
+    assert f"Wrote {tmp_path / 'all.term.json'}" in done.stdout
 
 
 def test_a_narrow_window_shows_all_figures_of_the_demo():

@@ -108,6 +108,19 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
         own_folder(tmp_path / "file" / "out")
 
 
+@pytest.mark.parametrize("name", ["", ".", "here/.."])
+def test_a_folder_that_is_named_by_its_place_gets_a_number_too(tmp_path, monkeypatch, name):
+    inside = tmp_path / "inside"
+    (inside / "here").mkdir(parents=True)
+    monkeypatch.chdir(inside)
+    assert own_folder(Path(name)) == tmp_path / "inside-2"
+
+
+def test_the_root_of_all_folders_takes_no_results():
+    with pytest.raises(OutputFileError, match="Choose a folder in it"):
+        own_folder(Path("/"))
+
+
 @pytest.mark.slow
 def test_the_demos_window_leaves_its_picture(tmp_path, monkeypatch):
     if not has_window():

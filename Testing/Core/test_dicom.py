@@ -79,7 +79,9 @@ def test_the_modality_comes_from_dicom(a_series: Path) -> None:
     assert read_volume(a_series).modality == "CT"
 
 
-@pytest.mark.parametrize(("code", "name"), [("MR", "MR"), ("DX", "XR"), ("ES", "endoscopy"), ("OT", None)])
+@pytest.mark.parametrize(("code", "name"), [
+    ("MR", "MR"), ("DX", "XR"), ("ES", "endoscopy"), ("OT", None), ("XA", "angiography"), ("SM", "histology"),
+])  # fmt: skip
 def test_dicom_modalities_get_the_names_used_here(tmp_path: Path, code: str, name: str | None) -> None:
     assert read_volume(dicom_slice(tmp_path, 1, STRAIGHT[0], Modality=code)).modality == name
 

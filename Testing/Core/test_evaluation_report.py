@@ -7,10 +7,11 @@ import pytest
 from measured import record
 
 from KPrismCore.evaluation.document import markdown, one_page
-from KPrismCore.evaluation.figures import MEAN, curve, differences, methods, tables
+from KPrismCore.evaluation.figures import MEAN, curve, differences, format_figure, methods, tables
 from KPrismCore.evaluation.measures import HEADLINE
 from KPrismCore.evaluation.protocol import MODEL, PREVIOUS
 from KPrismCore.evaluation.report import sections
+from KPrismCore.evaluation.report_checks import previous_sections
 from KPrismCore.evaluation.results import class_figures, results_of
 from KPrismCore.evaluation.sheet import choose
 from KPrismCore.evaluation.summary import case_rows, subject_rows, summary
@@ -103,6 +104,18 @@ def test_differences_are_paired_by_case():
     change = differences([*ours, *theirs], HEADLINE, PREVIOUS)["Dice(5)"]
     assert (change.mean, change.low, change.high) == pytest.approx((0.1, 0.1, 0.1))
     assert change.cases == 2
+
+
+def test_one_subject_has_no_interval():
+    alone = tables([record("a", "s", [0.5])])["a"][MODEL, "Dice(1)"]
+    assert format_figure(alone, 2, interval=True) == "0.50"
+
+
+def test_a_difference_of_one_subject_is_not_called_clear():
+    rows = [record("a", "s", [0.5] * 10), {**record("a", "s", [0.4] * 10), "method": PREVIOUS}]
+    found = results_of(rows, {})
+    text = [row for grid in next(iter(previous_sections(found))).grids for row in grid.rows]
+    assert {row[-1] for row in text} == {"too few subjects", "within chance"}
 
 
 def test_a_curve_is_the_mean_over_sets_click_by_click():

@@ -218,6 +218,17 @@ def test_an_address_at_which_nothing_listens_is_named_before_ray_waits(started):
     assert started == {}
 
 
+@pytest.mark.parametrize("kind", [Exception, RuntimeError])
+def test_a_session_that_does_not_start_is_told(started, monkeypatch, kind):
+    def init(*_arguments: Any, **_options: Any) -> None:
+        raise kind("The current node timed out during startup.")
+
+    monkeypatch.setattr(cluster.import_ray(), "init", init)
+    with pytest.raises(WorkerError, match="timed out") as caught, ray_session(TWO):
+        pass
+    assert "less to do" in caught.value.remedy
+
+
 @pytest.mark.usefixtures("started")
 def test_a_session_leaves_the_variables_as_they_were():
     before = dict(os.environ)

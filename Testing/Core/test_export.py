@@ -121,6 +121,13 @@ def test_a_file_beyond_the_limit_is_not_written(a_run, tmp_path):
     assert not path.exists()
 
 
+def test_a_file_of_any_size_is_written_where_no_limit_is_given(a_run, tmp_path):
+    whole = run_checkpoint(a_run, ModelCard())
+    path = tmp_path / "m.safetensors"
+    assert write_export(path, replace(whole, weights=whole.weights | {"spare": torch.zeros(5_000_000)})) > 16
+    assert path.exists()
+
+
 def wide(scale: float) -> Checkpoint:
     """A made-up checkpoint with one large weight, one norm and one small table."""
     weights = {"large": scale * torch.randn(64, 64), "norm": torch.rand(2048), "table": torch.randn(3, 8)}

@@ -157,6 +157,14 @@ def test_a_file_that_is_not_golden_is_an_error(tmp_path, write):
         read_case(tmp_path / "m0.npz")
 
 
+@pytest.mark.parametrize("write", [write_text, write_objects])
+def test_nobody_is_told_how_to_load_a_file_that_could_run_code(tmp_path, write):
+    write(tmp_path / "m0.npz")
+    with pytest.raises(InputFileError) as caught:
+        read_case(tmp_path / "m0.npz")
+    assert "allow_pickle" not in caught.value.cause
+
+
 @pytest.mark.parametrize("text", ["no JSON", "{}", "[]"])
 def test_a_file_that_is_no_manifest_is_an_error(tmp_path, text):
     (tmp_path / "manifest.json").write_text(text)

@@ -215,3 +215,20 @@ def test_a_folder_without_the_research_packages_is_named(environment, wheels):
     with pytest.raises(LauncherError, match=r"folder of wheels has no fourth") as caught:
         environment.prepare(Sources(wheels=wheels), wanted=wanted)
     assert "requirements-research.txt" in caught.value.remedy
+
+
+# A Python that does not run
+
+
+@pytest.mark.usefixtures("no_pip")
+def test_a_python_that_others_may_not_start_is_told(environment, monkeypatch):
+    environment.python.unlink()
+    # the tests may run as an administrator, who may write anywhere
+    monkeypatch.setattr(environment_module.os, "access", lambda *_: False)
+    with pytest.raises(LauncherError, match="cannot be started from this account"):
+        environment.prepare(Sources())
+
+
+def test_diagnose_tells_a_python_that_does_not_run(launcher_folder):
+    environment_of(launcher_folder).python.unlink()
+    assert "its Python cannot be started here" in run_launcher(launcher_folder, "diagnose").stdout

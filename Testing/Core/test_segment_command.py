@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from KPrismCore.commands import segment as command
 from KPrismCore.commands.segment_inputs import parse_modality, parse_reference
 from KPrismCore.errors import PromptError
 from KPrismCore.labelmaps import Segment, write_segmentation
+from KPrismCore.modalities import GROUPS, modality_group
 from KPrismCore.recognition import Recognition
 from KPrismCore.session import AnnotationSession
 from KPrismCore.volumes import list_segments, read_segmentation, read_volume
@@ -176,6 +178,52 @@ def test_what_was_done_is_said(run):
     done = run("--class", "liver")
     assert "ml, found on" in done.stdout
     assert "Wrote out.seg.nrrd" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("volume", "text"),
+    [
+        (12.34, "liver: 12.3 ml,"),
+        (0.9999, "liver: 1.0 ml,"),
+        (0.0375, "liver: 37.5 mm3,"),
+        (0, "liver: 0 mm3,"),
+    ],
+)
+def test_the_volume_of_a_small_object_is_told_in_a_small_unit(run, monkeypatch, volume, text):
+    monkeypatch.setattr(AnnotationSession, "millilitres", lambda *_: volume)
+    assert text in run("--class", "liver", "--slices", "2").stdout
+
+
+def test_a_picture_has_pixels_and_no_volume(run, folder):
+    sitk.WriteImage(sitk.GetImageFromArray(random_volume().array[2]), str(folder / "flat.nrrd"))
+    done = run("--class", "liver", image="flat.nrrd")
+    assert re.search(r"^liver: \d+ pixels?$", done.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize("frame", [(), ("--frame", "1")])
+def test_a_film_has_pixels_and_no_volume(run, monkeypatch, frame):
+    film = replace(random_volume(modality="US"), frames=6)
+    film = (
+        replace(film, array=film.array[1:2], geometry=random_volume(size=(20, 24, 1)).geometry)
+        if frame
+        else film
+    )
+    monkeypatch.setattr(command, "read_volume", lambda *_: film)
+    done = run("--click", "9,12,0,+", *frame, modality="US")
+    assert re.search(r"^Segment 1: \d+ pixels?, found on", done.stdout, re.MULTILINE), done.output
+
+
+def test_one_slice_is_told_in_the_singular(run):
+    done = run("--class", "liver", "--slices", "2")
+    assert "of 1 axial slice\n" in done.stdout
+    assert "at the lowest" not in done.stdout
+
+
+def test_references_to_segments_of_different_names_are_noted(run, folder):
+    mask, geometry, _ = read_segmentation(folder / "image.seg.nrrd", "organ")
+    write_segmentation(folder / "other.seg.nrrd", [Segment("tumour", mask)], geometry)
+    done = run("--reference", "image.nrrd=image.seg.nrrd:organ", "--reference", "image.nrrd=other.seg.nrrd")
+    assert "examples of one object: organ, tumour" in done.stderr
 
 
 def test_doubts_are_said_on_standard_error(run):
@@ -380,6 +428,11 @@ def test_a_full_memory_is_explained(run, monkeypatch):
 )
 def test_everyday_names_of_modalities_are_known(text, name):
     assert parse_modality(text) == name
+
+
+@pytest.mark.parametrize("name", [*GROUPS, "OCTA", "XA"])
+def test_every_modality_that_info_names_can_be_told(name):
+    assert modality_group(parse_modality(name) or "") == modality_group(name)
 
 
 def test_paths_of_references_may_hold_equals_signs_and_colons(tmp_path, monkeypatch):

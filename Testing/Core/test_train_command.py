@@ -58,6 +58,13 @@ def test_a_run_that_is_there_is_not_written_over(data, tmp_path):
         train(data, tmp_path / "run", PAPER, device="cpu")
 
 
+def test_how_far_a_run_is_and_what_comes_next_is_told(data, overlays, tmp_path, capsys):
+    train(data, tmp_path / "run", PAPER, overlays, steps=2, minutes=0, device="cpu")
+    assert "1 of 2 steps are done; --resume goes on" in capsys.readouterr().out
+    train(data, tmp_path / "run", PAPER, overlays, steps=2, resume=True, device="cpu")
+    assert f"kprism.py export {tmp_path / 'run'} model.safetensors" in capsys.readouterr().out
+
+
 def test_a_run_that_has_all_its_steps_says_so(data, overlays, tmp_path, capsys):
     train(data, tmp_path / "run", PAPER, overlays, device="cpu")
     train(data, tmp_path / "run", PAPER, overlays, resume=True, device="cpu")

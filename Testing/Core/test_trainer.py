@@ -14,11 +14,12 @@ from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from KPrismCore.checkpoint import read_checkpoint
-from KPrismCore.errors import CheckpointError, InputFileError, TrainingDataError
+from KPrismCore.errors import CheckpointError, InputFileError, OutputFileError, TrainingDataError
 from KPrismCore.training.loop import Trainer
 from KPrismCore.training.progress import ProgressLines
 from KPrismCore.training.runlog import Window
 from KPrismCore.training.settings import MODES, OPTIMIZERS, TrainingSettings
+from KPrismCore.training.state import save_state
 
 
 @pytest.fixture
@@ -197,3 +198,13 @@ def test_the_validation_table_has_sets_classes_and_means(settings: TrainingSetti
         rows = {row["group"]: row for row in csv.DictReader(stream)}
     assert set(rows) == {"discs", "1:discs", "mean"}
     assert all(0 <= float(rows["mean"][name]) <= 1 for name in ("class", "reference", "clicks_1", "clicks_5"))
+
+
+@pytest.mark.usefixtures("no_large_files")
+def test_a_disk_that_becomes_full_keeps_the_state_before_and_is_told(tmp_path):
+    path = tmp_path / "state.pt"
+    save_state(path, {"step": 1})
+    before = path.read_bytes()
+    with pytest.raises(OutputFileError, match="not written to its end"):
+        save_state(path, {"step": 2, "weights": torch.zeros(10_000)})
+    assert (path.read_bytes(), list(tmp_path.iterdir())) == (before, [path])
