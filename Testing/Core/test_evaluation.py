@@ -320,6 +320,22 @@ def test_references_of_all_subjects_are_other_measurements(a_model, discs):
     assert keys[0] != keys[1]
 
 
+def test_changed_references_are_measured_anew(benchmark, packs):
+    path = packs / "balls" / "train.npz"
+    before = EvaluationSet(path)
+    case = before.cases()[0]
+    with np.load(path) as archive:
+        fields = {name: archive[name] for name in archive.files}
+    # of the four patients one is measured
+    fields["data"][fields["off"][(case.entry + 1) % 4]] += 1
+    np.savez(path, **fields)
+    after = EvaluationSet(path)
+    assert case in after.cases()
+    alike = [one == other for one, other in zip(benchmark.keys(before), benchmark.keys(after), strict=True)]
+    # a peer has no references
+    assert alike == [False, True, True]
+
+
 def test_more_references_later_measure_only_what_is_new(a_model, discs):
     case = discs.cases()[0]
     done = {
