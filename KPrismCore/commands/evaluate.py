@@ -157,7 +157,10 @@ def _warning(protocol: Protocol, *models: Model | None) -> str:
     """What to say where a model was trained on the subjects it is measured on; empty for nothing."""
     if protocol.everyone or not any(one is not None and one.card.saw_all_subjects for one in models):
         return ""
-    return "A model was trained on these subjects too: its figures do not tell what it can do."
+    return (
+        "Where the data are those of a model's training, it was trained on these subjects too: its figures "
+        "do not tell what it can do. For other data add --all-subjects."
+    )
 
 
 def _described(prefix: str, model: Model, weights: str) -> dict[str, str]:

@@ -94,13 +94,18 @@ def mean_scores(scores: Scores) -> dict[str, float]:
     return {name: sum(by.values()) / len(by) for name, by in scores.items() if by}
 
 
+def read_rows(path: Path, step: int) -> list[dict[str, str]]:
+    """Read the rows of a table of a run up to a step; none where there is no table."""
+    if not path.is_file():
+        return []
+    text = path.read_text(encoding="utf-8", errors="replace")
+    # a loss of power cuts the last line short, or fills it with zeros
+    rows = csv.DictReader(text[: text.rfind("\n") + 1].split("\n"))
+    return [row for row in rows if _is_whole(row) and int(row["step"]) <= step]
+
+
 def _begin(path: Path, columns: tuple[str, ...], step: int) -> None:
-    kept: list[dict[str, str]] = []
-    if path.exists() and step > 0:
-        text = path.read_text(encoding="utf-8", errors="replace")
-        # a loss of power cuts the last line short, or fills it with zeros
-        rows = csv.DictReader(text[: text.rfind("\n") + 1].splitlines())
-        kept = [row for row in rows if _is_whole(row) and int(row["step"]) <= step]
+    kept = read_rows(path, step) if step > 0 else []
     with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, columns, restval="", extrasaction="ignore")
         writer.writeheader()
