@@ -18,7 +18,7 @@ from KPrismCore.errors import OutputFileError, TrainingDataError
 from KPrismCore.training.datasets.contact_sheet import draw_contact_sheet
 from KPrismCore.training.datasets.opening import Found, find_sets
 from KPrismCore.training.datasets.sets import UNKNOWN, Reader
-from KPrismCore.training.datasets.split import no_validation, split_warnings
+from KPrismCore.training.datasets.split import no_validation, part_warnings, split_warnings
 from KPrismCore.training.datasets.store import SliceStore
 from KPrismCore.training.packs import ImageSet, split_by_subject
 
@@ -68,8 +68,7 @@ def _remarks(found: Found, sets: list[ImageSet], reader: Reader) -> Iterator[str
     yield from (f"{name}: the modality is not known; a kprism-data.toml can tell it." for name in unknown)
     yield from (f"{name}: of no known layout, left out." for name in found.unknown)
     yield from (f"Damaged: {error.cause}" for error in reader.damaged)
-    yield from split_warnings(sets)
-    yield from no_validation(sets)
+    yield from (*split_warnings(sets), *part_warnings(sets), *no_validation(sets))
 
 
 def _row(image_set: ImageSet | None) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table as Grid
 
@@ -118,7 +119,7 @@ def evaluate(
     recipe = Recipe(
         _anywhere(model), protocol, there, benchmark.checkpoints, _anywhere(previous), device=place
     )
-    chosen = _chosen(data, packs, protocol.limit)
+    chosen = _chosen(console, data, packs, protocol.limit)
     store = RecordStore(out / RECORDS)
     records = _run(console, chosen, _measured(benchmark, chosen, store, recipe, team), store)
     facts = {**_facts(benchmark, loaded, other, protocol), **_turned_facts(packs, turned)}
@@ -127,7 +128,7 @@ def evaluate(
     _show(console, results.table)
     if warning := _warning(protocol, loaded, other):
         console.print(warning)
-    console.print(f"Report, tables and pictures are in {out}; begin with report.html.")
+    console.print(f"Report, tables and pictures are in {escape(str(out))}; begin with report.html.")
 
 
 def _protocol(limit: int | None, peers: str | None, *, fast: bool, full: bool) -> Protocol:
@@ -143,8 +144,12 @@ def _protocol(limit: int | None, peers: str | None, *, fast: bool, full: bool) -
     return protocol
 
 
-def _chosen(data: Path, packs: dict[str, EvaluationSet], limit: int | None) -> Chosen:
-    chosen = [(image_set, case) for image_set in packs.values() for case in image_set.cases(limit)]
+def _chosen(console: Console, data: Path, packs: dict[str, EvaluationSet], limit: int | None) -> Chosen:
+    cases = {name: image_set.cases(limit) for name, image_set in packs.items()}
+    chosen = [(packs[name], case) for name, found in cases.items() for case in found]
+    if chosen and (empty := [name for name, found in cases.items() if not found]):
+        # as those of one subject, which is trained on
+        console.print(f"Without a subject to evaluate: {escape(', '.join(empty))}.", soft_wrap=True)
     if not chosen:
         raise TrainingDataError(
             f"No set of {data} has a subject to evaluate.", "Use --all-subjects, or more data."
@@ -173,7 +178,10 @@ def _warning(protocol: Protocol, *models: Model | None) -> str:
     """What to say where a model was trained on the subjects it is measured on; empty for nothing."""
     if protocol.everyone or not any(one is not None and one.card.saw_all_subjects for one in models):
         return ""
-    return "A model was trained on these subjects too: its figures do not tell what it can do."
+    return (
+        "Where the data are those of a model's training, it was trained on these subjects too: its figures "
+        "do not tell what it can do. For other data add --all-subjects."
+    )
 
 
 def _described(prefix: str, model: Model, weights: str) -> dict[str, str]:
@@ -209,7 +217,9 @@ def _anywhere(model: str) -> str:
 
 def _run(console: Console, chosen: Chosen, measured: Measured, store: RecordStore) -> list[Record]:
     """Keep records as they come, and show how far it is; return them in the order of the cases."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    # names of sets and labels may have brackets
+    named = TextColumn("{task.description}", markup=False)
+    columns = (named, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     found: dict[int, list[Record]] = {}
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("starting", total=len(chosen))
@@ -230,7 +240,7 @@ def _show(console: Console, table: Table) -> None:
         figures = [columns.get((MODEL, measure.name)) for measure in HEADLINE]
         cases = max((figure.cases for figure in figures if figure), default=0)
         cells = [format_figure(figure, m.digits) for m, figure in zip(HEADLINE, figures, strict=True)]
-        grid.add_row(group, str(cases), *cells, style="bold" if group == MEAN else None)
+        grid.add_row(escape(group), str(cases), *cells, style="bold" if group == MEAN else None)
     console.print(grid)
     compared = Grid(
         "method", *(measure.name for measure in CLICK_MEASURES), title="Mean over sets, 95 % interval"

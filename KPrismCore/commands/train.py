@@ -13,7 +13,7 @@ from KPrismCore.errors import OutputFileError
 from KPrismCore.training.configuration import read_settings
 from KPrismCore.training.datasets.opening import open_data
 from KPrismCore.training.loop import Trainer
-from KPrismCore.training.new_classes import network_settings, with_classes
+from KPrismCore.training.new_classes import forget_attempt, network_settings, with_classes
 from KPrismCore.training.processes import make_fabric
 from KPrismCore.training.sameness import compare_data, data_facts
 from KPrismCore.training.schedule import with_steps
@@ -72,6 +72,8 @@ def train(
             # before anything of the run's folder is written
             facts = data_facts(sets, settings.kept_size, pixels=False)
             compare_data(load_state(out / STATE_NAME), facts, out)
+        elif fabric.is_global_zero:
+            forget_attempt(out)
         settings, classes = with_classes(settings, sets, out, start, say)
     trainer = Trainer(settings, sets, classes, out, fabric)
     absent = settings.absent_sets(image_set.name for image_set in sets)

@@ -64,10 +64,10 @@ class Benchmark:
         """The same for the network and the previous checkpoint, by method."""
         return {method: scores.weights for method, scores in self._models.items()}
 
-    def keys(self) -> list[str]:
-        """The keys of all records of a case, in their order; the same for every case."""
+    def keys(self, image_set: EvaluationSet) -> list[str]:
+        """The keys of all records of a case, in their order; the same for every case of a set."""
         own = [
-            _key(method, *scores.key(part))
+            _key(method, *scores.key(part, image_set))
             for method, scores in self._models.items()
             for part in scores.parts()
         ]
@@ -90,7 +90,7 @@ class Benchmark:
         places: list[Any] = []
         for method, scores in self._models.items():
             for part, measure in scores.parts().items():
-                key = _key(method, *scores.key(part))
+                key = _key(method, *scores.key(part, image_set))
                 record = done.get((key, case.identity))
                 if record is None:
                     begin = time.perf_counter()

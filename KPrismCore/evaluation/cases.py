@@ -6,7 +6,7 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,12 @@ class EvaluationSet:
         )
         self._known = _entries((whole if everyone else training).samples)
         self.slices = lru_cache(maxsize=SLICES_AT_HAND)(self._entries.slices)
+
+    @cached_property
+    def known(self) -> str:
+        """A hash of all that references may be taken from, and in which order."""
+        entries = ((entry, self._subjects[entry], self._entries.checksum(entry)) for entry in self._known)
+        return _hash(repr(list(entries)))[:16]
 
     def cases(self, limit: int | None = None) -> list[Case]:
         """All cases with at least 16 pixels, or a subset that is always the same.

@@ -57,8 +57,8 @@ class ModelScores:
             parts["noisy"] = self._noisy
         return parts
 
-    def key(self, part: str) -> list[Any]:
-        """All that the results of a part depend on besides the case."""
+    def key(self, part: str, image_set: EvaluationSet) -> list[Any]:
+        """All that the results of a part depend on besides the case; of the set the references."""
         protocol = self.protocol
         of_part: dict[str, list[Any]] = {
             "modes": [protocol.clicks, protocol.refinements, protocol.everyone],
@@ -66,7 +66,7 @@ class ModelScores:
             "exemplars": [protocol.exemplars, protocol.everyone],
             "noisy": [protocol.clicks, protocol.refinements, protocol.everyone],
         }
-        return [part, self.identity, *of_part[part]]
+        return [part, self.identity, *of_part[part], image_set.known]
 
     def mask(self, image_set: EvaluationSet, case: Case, prompt: str, clicks: int = 0) -> Mask | None:
         """The mask again, for pictures; None where the case has no such prompt.

@@ -18,6 +18,8 @@ DPI = 110
 # colours that colour-blind people tell apart (Okabe and Ito), and marks for prints in grey
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 _MARKS = "osD^vP*X"
+# an axis from 0 to 1 with room for the marks at its ends
+_WHOLE = (-0.02, 1.02)
 # how the names of kinds of prompts begin, and their place in both: the same in every plot of every report
 _PLACES = {
     "Mode 1": 0, "Mode 2": 1, "Mode 3: 5": 3, "Mode 3,": 3, "Mode 3": 2, "Dice(1)": 2, "Dice(5)": 3,
@@ -46,7 +48,7 @@ def curves_plot(curves: Mapping[str, Sequence[Figure]], others: Collection[str] 
         ends = [figure.low for figure in figures], [figure.high for figure in figures]
         ax.fill_between(clicks, *ends, color=colour, alpha=0.05 if other else 0.14, linewidth=0)
     last = max((len(figures) - 1 for figures in curves.values()), default=1)
-    ax.set(xlabel="clicks", ylabel="mean Dice over sets", ylim=(0, 1), xlim=(-0.2, last + 0.2))
+    ax.set(xlabel="clicks", ylabel="mean Dice over sets", ylim=_WHOLE, xlim=(-0.2, last + 0.2))
     ax.set_xticks(range(last + 1))
     ax.grid(alpha=0.3)
     if curves:
@@ -109,7 +111,7 @@ def reliability_plot(
             filled = line.weight > 0
             colour, mark = _style(name, number)
             ax.plot(line.said[filled], line.true[filled], color=colour, marker=mark, markersize=5, label=name)
-        ax.set(xlabel=said_name, ylabel=true_name, xlim=(0, 1), ylim=(0, 1), aspect="equal")
+        ax.set(xlabel=said_name, ylabel=true_name, xlim=_WHOLE, ylim=_WHOLE, aspect="equal")
         ax.grid(alpha=0.3)
     left.set_title("Pixels near the object", fontsize=10)
     right.set_title("Whole masks", fontsize=10)
@@ -148,7 +150,7 @@ def dots_plot(rows: Mapping[str, Mapping[str, Figure]], label: str, *, zero: boo
     if zero:
         ax.axvline(0, color="black", linewidth=0.8)
     else:
-        ax.set_xlim(0, 1)
+        ax.set_xlim(_WHOLE)
     if len(series) > 1:
         ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9)
     return _png(canvas)

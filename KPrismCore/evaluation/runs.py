@@ -36,8 +36,9 @@ def measured_by_workers(
     Raises:
         MissingPackageError, WorkerError, DeviceError: see `ray_session` and `measure_on_workers`.
     """
-    keys, questions = benchmark.keys(), []
+    questions = []
     for number, (image_set, case) in enumerate(chosen):
+        keys = benchmark.keys(image_set)
         earlier = [done[key, case.identity] for key in keys if (key, case.identity) in done]
         if len(earlier) == len(keys):
             yield number, benchmark.records(image_set, case, done)

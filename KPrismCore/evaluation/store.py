@@ -29,14 +29,16 @@ class RecordStore:
         self.records: dict[Key, Record] = {}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            text = path.read_text(encoding="utf-8") if path.exists() else ""
+            # a line may end within a letter
+            text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
             if text and not text.endswith("\n"):
                 # so that the next line does not continue the broken one
                 with path.open("a", encoding="utf-8") as stream:
                     stream.write("\n")
-        except (OSError, UnicodeDecodeError) as error:
+        except OSError as error:
             raise _unusable(path, error) from error
-        for line in text.splitlines():
+        # not splitlines: a name may hold other signs that end a line
+        for line in text.split("\n"):
             self._take(line)
 
     def add(self, record: Record) -> None:
@@ -67,6 +69,7 @@ def _key(record: Record) -> Key:
     return str(record["key"]), str(record["identity"])
 
 
-def _unusable(path: Path, error: Exception) -> OutputFileError:
-    reason = getattr(error, "strerror", None) or error
-    return OutputFileError(f"{path} cannot be used ({reason}).", "Choose another folder with --out.")
+def _unusable(path: Path, error: OSError) -> OutputFileError:
+    return OutputFileError(
+        f"{path} cannot be used ({error.strerror or error}).", "Choose another folder with --out."
+    )

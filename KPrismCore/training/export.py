@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +24,7 @@ from KPrismCore.training.configuration import from_plain
 from KPrismCore.training.data import TaskSampler, read_classes, recipe_parts
 from KPrismCore.training.packs import ImageSet
 from KPrismCore.training.recalibrate import BATCHES, recalibrate
-from KPrismCore.training.runlog import MEAN_GROUP
+from KPrismCore.training.runlog import MEAN_GROUP, read_rows
 from KPrismCore.training.settings import TrainingSettings
 from KPrismCore.training.state import NAMED, STATE_NAME, load_state
 from KPrismCore.zoom import Zoom
@@ -71,7 +70,7 @@ def run_checkpoint(run: Path, card: ModelCard) -> Checkpoint:
         raise CheckpointError(f"{run} holds no {STATE_NAME}.", "Name the folder of a training run.")
     state = load_state(path)
     classes = run_catalogue(from_plain(state["settings"]).classes, run)
-    return state_checkpoint(state, card, _quick_validation(run), classes)
+    return state_checkpoint(state, card, _quick_validation(run, state["step"]), classes)
 
 
 def state_checkpoint(
@@ -171,13 +170,12 @@ def _facts(state: Mapping[str, Any], settings: TrainingSettings) -> dict[str, An
     }  # fmt: skip
 
 
-def _quick_validation(run: Path) -> dict[str, Any]:
-    """The last means of the run's own quick validation; empty where there was none."""
-    path = run / "validation.csv"
-    if not path.is_file():
-        return {}
-    with path.open(newline="", encoding="utf-8") as stream:
-        rows = [row for row in csv.DictReader(stream) if row["group"] == MEAN_GROUP]
+def _quick_validation(run: Path, step: int) -> dict[str, Any]:
+    """The last means of the run's own quick validation up to a step; empty where there was none.
+
+    A run that was killed has measured weights of later steps, which its state does not have.
+    """
+    rows = [row for row in read_rows(run / "validation.csv", step) if row["group"] == MEAN_GROUP]
     if not rows:
         return {}
     kept = {

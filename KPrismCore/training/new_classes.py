@@ -38,6 +38,15 @@ def learn_only(model: nn.Module, learned: str) -> None:
         parameter.requires_grad_(learned == ALL or name in CLASS_TABLES)
 
 
+def forget_attempt(run: Path) -> None:
+    """Remove the tables and the model of an attempt that ended before it had a state.
+
+    The next one may train something else on other data, and would go by them.
+    """
+    for name in (RUN_CLASSES, NEW_TABLE, START_NAME):
+        (run / name).unlink(missing_ok=True)
+
+
 def network_settings(settings: TrainingSettings, run: Path, start: Checkpoint | None) -> TrainingSettings:
     """Return the recipe with the network and the size of the model that gets new classes.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -94,15 +94,27 @@ def mean_scores(scores: Scores) -> dict[str, float]:
     return {name: sum(by.values()) / len(by) for name, by in scores.items() if by}
 
 
+def read_rows(path: Path, step: int) -> list[dict[str, str]]:
+    """Read the rows of a table of a run up to a step; none where there is no table."""
+    if not path.is_file():
+        return []
+    text = path.read_text(encoding="utf-8", errors="replace")
+    # a loss of power cuts the last line short, or fills it with zeros
+    rows = csv.DictReader(text[: text.rfind("\n") + 1].split("\n"))
+    return [row for row in rows if _is_whole(row) and int(row["step"]) <= step]
+
+
 def _begin(path: Path, columns: tuple[str, ...], step: int) -> None:
-    kept: list[dict[str, str]] = []
-    if path.exists() and step > 0:
-        with path.open(newline="", encoding="utf-8") as stream:
-            kept = [row for row in csv.DictReader(stream) if int(row["step"]) <= step]
+    kept = read_rows(path, step) if step > 0 else []
     with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, columns, restval="", extrasaction="ignore")
         writer.writeheader()
         writer.writerows(kept)
+
+
+def _is_whole(row: Mapping[str | None, str | None]) -> bool:
+    """Whether a row of a table has all of its columns, and a step."""
+    return (row.get("step") or "").isdigit() and None not in row and None not in row.values()
 
 
 def _append(path: Path, columns: tuple[str, ...], rows: list[dict[str, str]]) -> None:

@@ -59,8 +59,8 @@ def save_state(path: Path, values: dict[str, Any]) -> None:
 
 
 def tidy_up(folder: Path) -> None:
-    """Remove what a run in this folder that was killed while it wrote its state has left."""
-    for path in folder.glob(f"{UNFINISHED}*{Path(STATE_NAME).suffix}"):
+    """Remove what a run in this folder that was killed while it wrote a file has left."""
+    for path in folder.glob(f"{UNFINISHED}*"):
         path.unlink(missing_ok=True)
 
 

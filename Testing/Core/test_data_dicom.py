@@ -184,6 +184,52 @@ def test_a_seg_of_other_pixels_is_refused(tmp_path):
         dicom_segment_layers(write_seg(tmp_path / "seg.dcm", spacing=0.7), volume)
 
 
+def test_a_seg_of_thinner_slices_is_refused(tmp_path):
+    series, path = write_series(tmp_path / "ct"), write_seg(tmp_path / "seg.dcm")
+    dataset = pydicom.dcmread(path)
+    for group in dataset.PerFrameFunctionalGroupsSequence:
+        place = group.PlanePositionSequence[0]
+        place.ImagePositionPatient = [*place.ImagePositionPatient[:2], place.ImagePositionPatient[2] / 2 + 2]
+    dataset.save_as(path)
+    with pytest.raises(GeometryError, match="other pixels"):
+        DicomCase("a", "a", series, path).read()
+
+
+def test_licences_and_notes_beside_the_cases_do_not_part_them(tmp_path):
+    for number, patient in enumerate(("anna", "otto")):
+        write_series(tmp_path / f"case{number}" / "ct", patient)
+        write_seg(tmp_path / f"case{number}" / "seg" / "1.dcm", patient)
+    (tmp_path / "LICENSE").write_text("free")
+    (tmp_path / "about").mkdir()
+    (tmp_path / "about" / "notes.txt").write_text("read me")
+    (image_set,) = open_data(tmp_path, 64)
+    assert len({sample.subject for sample in image_set.samples}) == 2
+
+
+def test_a_file_of_many_frames_gets_the_seg_beside_it(tmp_path):
+    frames, places = ARRAY.shape[0], [[5.0, 7.0, 4.0 * k] for k in range(ARRAY.shape[0])]
+    dataset = blank("1.2.840.10008.5.1.4.1.1.2.1", "CT")
+    dataset.SeriesInstanceUID, dataset.NumberOfFrames = "1.2.3.4", frames
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, 16, 15
+    dataset.PixelRepresentation = 1
+    shared = Dataset()
+    shared.PlaneOrientationSequence = item(ImageOrientationPatient=ORIENTATION)
+    shared.PixelMeasuresSequence = item(PixelSpacing=[1.0, 0.5], SliceThickness=4.0)
+    shared.PixelValueTransformationSequence = item(RescaleSlope=1, RescaleIntercept=0)
+    dataset.SharedFunctionalGroupsSequence = Sequence([shared])
+    dataset.PerFrameFunctionalGroupsSequence = Sequence()
+    for place in places:
+        dataset.PerFrameFunctionalGroupsSequence += item(
+            PlanePositionSequence=item(ImagePositionPatient=place)
+        )
+    dataset.PixelData = ARRAY.tobytes()
+    dataset.save_as(tmp_path / "ct.dcm", enforce_file_format=True)
+    write_seg(tmp_path / "seg.dcm")
+    (image_set,) = open_data(tmp_path, 64)
+    marked = [sample.image[sample.mask == 1].min() for sample in image_set.samples]
+    assert (len(marked), min(marked) > 100) == (4, True)
+
+
 def test_an_image_is_no_seg(tmp_path):
     series = write_series(tmp_path / "ct")
     with pytest.raises(InputFileError, match="no DICOM segmentation"):

@@ -209,6 +209,21 @@ def test_a_line_cut_short_is_ignored_and_not_continued(tmp_path):
     assert set(RecordStore(path).records) == {("a", "x"), ("c", "y")}
 
 
+def test_a_line_cut_within_a_letter_is_ignored(tmp_path):
+    path = tmp_path / "r.jsonl"
+    RecordStore(path).add({"key": "a", "identity": "x"})
+    line = json.dumps({"key": "b", "identity": "Jörg"}, ensure_ascii=False).encode()
+    with path.open("ab") as stream:
+        stream.write(line[: line.index("ö".encode()) + 1])
+    assert set(RecordStore(path).records) == {("a", "x")}
+
+
+def test_signs_that_end_a_line_elsewhere_may_be_in_a_name(tmp_path):
+    path = tmp_path / "r.jsonl"
+    RecordStore(path).add({"key": "a", "identity": "left\u2028lung\x85"})
+    assert set(RecordStore(path).records) == {("a", "left\u2028lung\x85")}
+
+
 def test_the_fast_protocol_is_what_it_was():
     assert (FAST.limit, FAST.clicks, FAST.refinements, FAST.peer_clicks) == (5, 10, 1, (SAME,))
 
@@ -303,6 +318,22 @@ def test_references_of_all_subjects_are_other_measurements(a_model, discs):
         for everyone in (False, True)
     ]
     assert keys[0] != keys[1]
+
+
+def test_changed_references_are_measured_anew(benchmark, packs):
+    path = packs / "balls" / "train.npz"
+    before = EvaluationSet(path)
+    case = before.cases()[0]
+    with np.load(path) as archive:
+        fields = {name: archive[name] for name in archive.files}
+    # of the four patients one is measured
+    fields["data"][fields["off"][(case.entry + 1) % 4]] += 1
+    np.savez(path, **fields)
+    after = EvaluationSet(path)
+    assert case in after.cases()
+    alike = [one == other for one, other in zip(benchmark.keys(before), benchmark.keys(after), strict=True)]
+    # a peer has no references
+    assert alike == [False, True, True]
 
 
 def test_more_references_later_measure_only_what_is_new(a_model, discs):

@@ -11,9 +11,12 @@ import numpy as np
 import pytest
 import typer
 from made_up_packs import write_pack, write_volume_pack
-from measured import measured_model
+from measured import measured_model, record
+from rich.console import Console
 
-from KPrismCore.commands.evaluate import evaluate
+from KPrismCore.commands.evaluate import _chosen, _show, evaluate
+from KPrismCore.evaluation.cases import DataPlace
+from KPrismCore.evaluation.figures import tables
 from KPrismCore.evaluation.peers import PEERS
 from KPrismCore.evaluation.protocol import FULL, MODEL
 
@@ -95,3 +98,17 @@ def test_speed_and_what_it_was_measured_with_are_told(figures):
 def test_fast_and_full_together_are_refused(tmp_path):
     with pytest.raises(typer.BadParameter, match="--fast"):
         evaluate(tmp_path, "tiny", tmp_path, fast=True, full=True)
+
+
+def test_a_set_without_a_subject_to_evaluate_is_named(tmp_path, capsys):
+    write_pack(tmp_path / "data", "discs", 2)
+    write_pack(tmp_path / "data", "one [of many]", 1)
+    sets = DataPlace(tmp_path / "data").sets()
+    chosen = _chosen(Console(), tmp_path / "data", sets, None)
+    assert {case.set_name for _, case in chosen} == {"discs"}
+    assert "Without a subject to evaluate: one [of many]." in capsys.readouterr().out
+
+
+def test_brackets_in_the_name_of_a_set_are_shown(capsys):
+    _show(Console(), tables([record("liver [left]", "anna", [0.5] * 10)]))
+    assert "liver [left]" in capsys.readouterr().out

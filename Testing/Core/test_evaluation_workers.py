@@ -302,7 +302,9 @@ def test_a_worker_measures_again_only_what_a_case_lacks(a_recipe, the_cases):
 def test_the_keys_are_those_of_every_case(a_recipe, the_cases):
     benchmark = a_recipe.build()
     for image_set, case in the_cases[:2]:
-        assert benchmark.keys() == [record["key"] for record in benchmark.records(image_set, case, {})]
+        assert benchmark.keys(image_set) == [
+            record["key"] for record in benchmark.records(image_set, case, {})
+        ]
 
 
 # The command

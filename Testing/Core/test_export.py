@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -108,6 +109,14 @@ def test_the_quick_validation_is_on_the_card(a_run):
     metrics = run_checkpoint(a_run, ModelCard()).card.metrics["quick_validation"]
     assert metrics["step"] == 2
     assert 0 <= metrics["clicks_5"] <= 1
+
+
+def test_a_validation_of_weights_that_a_kill_took_is_not_on_the_card(a_run, tmp_path):
+    for name in (STATE_NAME, "validation.csv"):
+        shutil.copy(a_run / name, tmp_path / name)
+    with (tmp_path / "validation.csv").open("a", newline="") as stream:
+        stream.write("3,0.2,mean,0.99,0.99,0.99,0.99,0.99\r\n")
+    assert run_checkpoint(tmp_path, ModelCard()).card.metrics["quick_validation"]["step"] == 2
 
 
 def test_the_classes_are_in_the_file(a_run):

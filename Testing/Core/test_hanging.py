@@ -138,6 +138,9 @@ class OneSlice(Entries):
     def slices(self, entry: int) -> list:
         return [(np.arange(6, dtype=np.uint8).reshape(2, 3), np.eye(2, 3, dtype=np.uint8))]
 
+    def checksum(self, entry: int) -> tuple[object, ...]:
+        return (7,)
+
     def spacing(self, entry: int, number: int) -> tuple[float, float]:
         return 4.0, 1.0
 
@@ -152,6 +155,11 @@ def test_a_turned_slice_has_its_spacing_turned():
     turned = HungEntries(OneSlice(), "turned left")
     assert turned.slices(0)[0][0].tolist() == [[2, 5], [1, 4], [0, 3]]
     assert (turned.spacing(0, 0), turned.aspect(0, 0)) == ((1.0, 4.0), (1.0, 2.0))
+
+
+def test_a_turned_entry_has_a_checksum_of_its_own():
+    sums = {HungEntries(OneSlice(), word).checksum(0) for word in HANGINGS}
+    assert len(sums) == len(HANGINGS)
 
 
 def test_a_mirrored_slice_keeps_its_spacing():

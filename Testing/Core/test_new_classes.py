@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from disc_runs import NETWORK, disc_set
+from disc_runs import NETWORK, TINY, disc_set
 from made_up_packs import write_pack
 
 from KPrismCore.catalogue import Catalogue, load_catalogue
@@ -188,6 +188,22 @@ def test_a_run_that_trains_all_keeps_no_copy_of_a_model(folder: Path, tmp_path: 
     with_classes(settings, [disc_set()], tmp_path, start, lambda _text: None)
     assert (folder / "run" / START_NAME).is_file()
     assert not (tmp_path / START_NAME).exists()
+
+
+def test_an_attempt_that_had_no_state_yet_leaves_no_model_and_no_classes(
+    folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "run").mkdir()
+    for name in (START_NAME, "classes.csv", "new-classes.csv"):
+        shutil.copy(folder / "run" / name, tmp_path / "run" / name)
+    (tmp_path / "tiny.toml").write_text(TINY)
+    train(
+        folder / "data", tmp_path / "run", RECIPE.with_name("train-paper.toml"), [tmp_path / "tiny.toml"],
+        steps=1, device="cpu",
+    )  # fmt: skip
+    export(tmp_path / "run", tmp_path / "all.safetensors")
+    made = read_checkpoint(tmp_path / "all.safetensors")
+    assert (made.zoom, [entry.name for entry in made.catalogue]) == (None, ["disc", "square"])
 
 
 def test_a_recipe_that_would_change_known_classes_is_refused() -> None:

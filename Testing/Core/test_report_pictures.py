@@ -11,7 +11,7 @@ from PIL import Image
 from KPrismCore.evaluation.calibration import BINS, Reliability
 from KPrismCore.evaluation.cases import Case
 from KPrismCore.evaluation.figures import Figure
-from KPrismCore.evaluation.plots import curves_plot, reliability_plot
+from KPrismCore.evaluation.plots import curves_plot, dots_plot, reliability_plot
 from KPrismCore.evaluation.protocol import MODEL
 from KPrismCore.evaluation.sheet import draw_sheet
 
@@ -73,3 +73,16 @@ def test_the_legend_of_reliability_hides_no_point():
     orange = (picture[: len(picture) // 4] == ORANGE).all(axis=-1)
     assert orange[:, : picture.shape[1] // 4].any()
     assert orange[:, picture.shape[1] // 2 : picture.shape[1] * 3 // 4].any()
+
+
+def test_marks_at_the_ends_of_the_axis_are_whole():
+    inside, ends = (
+        coloured(dots_plot({"discs": {"Mode 2": Figure(mean, mean, mean, 1)}}, "Dice")) for mean in (0.5, 1.0)
+    )
+    assert ends >= inside
+
+
+def coloured(picture: bytes) -> int:
+    """The number of orange pixels."""
+    pixels = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"), dtype=int)
+    return int(np.count_nonzero(np.abs(pixels - ORANGE).sum(-1) < 30))

@@ -15,9 +15,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from KPrismCore.checkpoint import read_checkpoint
 from KPrismCore.errors import CheckpointError, InputFileError, OutputFileError, TrainingDataError
+from KPrismCore.training.board import Board
 from KPrismCore.training.loop import Trainer
 from KPrismCore.training.progress import ProgressLines
-from KPrismCore.training.runlog import Window
+from KPrismCore.training.runlog import RunLog, Window
 from KPrismCore.training.settings import MODES, OPTIMIZERS, TrainingSettings
 from KPrismCore.training.state import save_state
 
@@ -172,6 +173,25 @@ def test_what_a_kill_while_saving_left_is_removed(settings: TrainingSettings, tm
     (tmp_path / ".writing-abc.pt").write_bytes(b"half a state")
     trainer(replace(settings, steps=1), tmp_path).run()
     assert list(tmp_path.glob(".writing-*")) == []
+
+
+def test_what_a_kill_while_writing_the_best_checkpoint_left_is_removed(
+    settings: TrainingSettings, tmp_path: Path
+) -> None:
+    (tmp_path / ".writing-abc.safetensors").write_bytes(b"half a checkpoint")
+    trainer(replace(settings, steps=1), tmp_path).run()
+    assert list(tmp_path.glob(".writing-*")) == []
+
+
+@pytest.mark.parametrize("rest", ["3,6,0.1", "\0\0\0", "4,"])
+def test_a_row_that_a_loss_of_power_cut_short_is_dropped(rest: str, tmp_path: Path) -> None:
+    with Board(tmp_path, 0) as board:
+        RunLog(tmp_path, 0, board, print).steps(Window().row(2, 4, 0.1, 1e-3))
+        with (tmp_path / "log.csv").open("a") as stream:
+            stream.write(rest)
+        RunLog(tmp_path, 4, board, print).steps(Window().row(4, 8, 0.1, 1e-3))
+    with (tmp_path / "log.csv").open(newline="") as stream:
+        assert [row["step"] for row in csv.DictReader(stream)] == ["2", "4"]
 
 
 def test_a_broken_state_is_refused(settings: TrainingSettings, tmp_path: Path) -> None:

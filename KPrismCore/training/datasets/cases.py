@@ -8,7 +8,8 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
-from KPrismCore.errors import GeometryError, TrainingDataError
+from KPrismCore.errors import TrainingDataError
+from KPrismCore.geometry import VolumeGeometry
 from KPrismCore.image_files import VOLUME_ENDINGS, open_image, read_image
 from KPrismCore.modalities import modality_group
 from KPrismCore.segmentations import BoolArray, load_layers, resample_mask_onto
@@ -21,7 +22,7 @@ from KPrismCore.training.datasets.content import (
     layers_of_masks,
     plain_name,
 )
-from KPrismCore.training.datasets.mask_files import MASK_READERS
+from KPrismCore.training.datasets.mask_files import MASK_READERS, check_grid
 from KPrismCore.volumes import Volume, read_volume
 
 
@@ -61,16 +62,13 @@ class FileCase(DataCase):
         return [Content(volume, layers, self.value_range)]
 
     def _time_points(self) -> list[Content]:
-        masks = sitk.GetArrayFromImage(read_image(self.masks[0]))
+        series = read_image(self.masks[0])
         contents = []
-        for frame, mask in enumerate(masks):
+        for frame, mask in enumerate(sitk.GetArrayFromImage(series)):
             if not mask.any():
                 continue
             volume = with_modality(read_volume(self.image, frame), self.modality)
-            if volume.array.shape[:3] != mask.shape:
-                raise GeometryError(
-                    f"{self.masks[0]} and {self.image} differ in size.", "Use the mask of this image."
-                )
+            check_grid(self.masks[0], VolumeGeometry.from_image(series), volume.geometry)
             contents.append(Content(volume, layers_of_labelmap(mask, self.labels), self.value_range))
         return contents
 

@@ -165,7 +165,9 @@ def _whole(array: NDArray[Any]) -> NDArray[np.uint16]:
         raise TrainingDataError(
             f"A mask has values from {array.min()} to {array.max()}.", "Use label numbers from 0 to 65535."
         )
-    whole = array.astype(np.uint16)
+    with np.errstate(invalid="ignore"):
+        whole = array.astype(np.uint16)
+    # NaN equals nothing
     if array.dtype.kind == "f" and np.any(whole != array):
         raise TrainingDataError("A mask has fractions of numbers.", "Save it as whole label numbers.")
     return whole

@@ -21,6 +21,7 @@ from KPrismCore.image_files import is_dicom
 from KPrismCore.training.datasets.cases import UnusableCase
 from KPrismCore.training.datasets.content import Content, DataCase, FileSet, plain_name
 from KPrismCore.training.datasets.dicom_seg import dicom_segment_layers
+from KPrismCore.training.datasets.naming import is_image
 from KPrismCore.training.datasets.sets import OpenFiles, OpenSet
 from KPrismCore.training.datasets.tree import Tree
 from KPrismCore.volumes import read_volume
@@ -67,9 +68,13 @@ class DicomLayout:
     """See the module."""
 
     def recognises(self, tree: Tree) -> bool:
-        """Whether DICOM files are here, or in every folder here, and a SEG is among them."""
-        places = [tree] if _candidates(tree.here) else [tree.below(name) for name in tree.folders]
-        return bool(places) and all(map(_begins_with_dicom, places)) and _has_segmentation(tree)
+        """Whether DICOM files are here, or in every folder here with images, and a SEG is among them."""
+        if not _has_dicom(tree, tree.here):
+            below = [tree.below(name) for name in tree.folders]
+            others = [one for one in below if not _has_dicom(one, one.files)]
+            if len(others) == len(below) or any(is_image(name) for one in others for name in one.files):
+                return False
+        return _has_segmentation(tree)
 
     def sets(self, tree: Tree) -> list[OpenSet]:
         """One set, named after the folder."""
@@ -126,9 +131,9 @@ def _candidates(names: Sequence[str]) -> list[str]:
     return [name for name in names if _SUFFIX.fullmatch(Path(name).suffix.lower())]
 
 
-def _begins_with_dicom(tree: Tree) -> bool:
-    first = _candidates(tree.files)[:1]
-    return bool(first) and is_dicom(tree.path(first[0]))
+def _has_dicom(tree: Tree, names: Sequence[str]) -> bool:
+    """Whether any of the files is; licences and notes without an ending may lie beside them."""
+    return any(is_dicom(tree.path(name)) for name in _candidates(names))
 
 
 def _has_segmentation(tree: Tree) -> bool:

@@ -23,6 +23,8 @@ from KPrismCore.volumes import Volume
 _CLASS = "1.2.840.10008.5.1.4.1.1.66.4"
 # deviation of a frame's pixel steps from whole voxel steps that rounded numbers may cause
 _STEP_TOLERANCE = 0.02
+# and deviation of its first pixel from a voxel
+_PLACE_TOLERANCE = 0.25
 _LPS = np.array([-1.0, -1.0, 1.0])
 
 
@@ -98,7 +100,10 @@ def _place(
     """Mark a frame's pixels in a mask KJI."""
     origin = geometry.ijk_from_ras(_LPS * affine[:, 2])
     steps = geometry.ijk_from_ras((_LPS[:, np.newaxis] * (affine[:, :2] + affine[:, 2:])).T) - origin
-    if np.abs(steps - np.rint(steps)).max() > _STEP_TOLERANCE or np.any(np.abs(np.rint(steps)).sum(1) != 1):
+    steps_fit = np.abs(steps - np.rint(steps)).max() <= _STEP_TOLERANCE
+    # frames of thinner slices would fall together
+    lies_on = np.abs(origin - np.rint(origin)).max() <= _PLACE_TOLERANCE
+    if not (steps_fit and lies_on) or np.any(np.abs(np.rint(steps)).sum(1) != 1):
         raise GeometryError(
             f"{path} has other pixels than its image series.", "Load both in 3D Slicer; save a .seg.nrrd."
         )

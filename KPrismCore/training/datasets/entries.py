@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -45,6 +46,10 @@ class Entries(ABC):
     @abstractmethod
     def slices(self, entry: int) -> list[Pair]:
         """Images uint8 (H, W) or (H, W, 3) and masks uint8 (H, W) of an entry."""
+
+    @abstractmethod
+    def checksum(self, entry: int) -> tuple[object, ...]:
+        """Values that change with the images or masks of an entry."""
 
     @abstractmethod
     def spacing(self, entry: int, number: int) -> tuple[float, float]:
@@ -96,6 +101,10 @@ class PackEntries(Entries):
         volumes = (np.frombuffer(content, np.uint8).reshape(shape) for content in (image, mask))
         return volume_slices(*volumes)
 
+    def checksum(self, entry: int) -> tuple[object, ...]:
+        """As `Entries.checksum`."""
+        return tuple(zlib.crc32(self._bytes(*keys, entry)) for keys in (("data", "off"), ("mdata", "moff")))
+
     def spacing(self, entry: int, number: int) -> tuple[float, float]:
         """As `Entries.spacing`; of volumes, cut in all three planes, only equal spacings count as known."""
         known = self._fields.get("spacing")
@@ -145,6 +154,10 @@ class StoredEntries(Entries):
         stored, table = self._stored[entry], self._tables[entry]
         pairs = (stored.pixels(number) for number in range(len(stored)))
         return [(image, table[mask]) for image, mask in pairs]
+
+    def checksum(self, entry: int) -> tuple[object, ...]:
+        """As `Entries.checksum`, known without reading the pixels."""
+        return *self._stored[entry].checksums, zlib.crc32(self._tables[entry].tobytes())
 
     def spacing(self, entry: int, number: int) -> tuple[float, float]:
         """As the file tells it; pictures have (1, 1)."""

@@ -27,6 +27,10 @@ class HungEntries(Entries):
         """The slices, turned."""
         return [(self._hung(image), self._hung(mask)) for image, mask in self._entries.slices(entry)]
 
+    def checksum(self, entry: int) -> tuple[object, ...]:
+        """As `Entries.checksum`, another for each way to turn."""
+        return self._hanging, *self._entries.checksum(entry)
+
     def spacing(self, entry: int, number: int) -> tuple[float, float]:
         """As `Entries.spacing`, of the turned slice."""
         return self._turned(self._entries.spacing(entry, number))

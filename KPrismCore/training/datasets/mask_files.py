@@ -24,6 +24,7 @@ from KPrismCore.training.datasets.content import Label, Layer, layers_of_labelma
 GRID_TOLERANCE = 0.5
 THRESHOLD = 128
 EDGE_GREYS, EDGE_FREE = 10, 0.9
+_PAGED = (".tif", ".tiff")
 MaskReader = Callable[[Sequence[Path], VolumeGeometry, Sequence[Label]], tuple[Layer, ...]]
 
 
@@ -118,20 +119,36 @@ def labelmap_array(path: Path, geometry: VolumeGeometry) -> NDArray[Any]:
     Raises:
         InputFileError: missing or damaged.
         GeometryError: it is not on this grid.
-        TrainingDataError: it has colours.
+        TrainingDataError: it has colours, or several numbers per voxel.
     """
+    if _has_pages(path):
+        return _checked(np.asarray(sitk.GetArrayFromImage(read_image(path))), path, geometry)
     if path.name.lower().endswith(PICTURE_ENDINGS):
         picture = picture_array(path)
         if picture.ndim == 3 and np.any(picture[..., :3] != picture[..., :1]):
             raise TrainingDataError(f"{path} has colours and is no labelmap.", "Save labels as grey values.")
         return _checked((picture[..., 0] if picture.ndim == 3 else picture)[np.newaxis], path, geometry)
     image = read_image(path)
-    array = np.asarray(sitk.GetArrayFromImage(image)).reshape(VolumeGeometry.from_image(image).shape)
-    if not VolumeGeometry.from_image(image).same_grid(geometry, GRID_TOLERANCE):
+    if image.GetNumberOfComponentsPerPixel() > 1:
+        raise TrainingDataError(
+            f"{path} has {image.GetNumberOfComponentsPerPixel()} numbers per voxel and is no labelmap.",
+            "Save one label number per voxel.",
+        )
+    own = VolumeGeometry.from_image(image)
+    check_grid(path, own, geometry)
+    return np.asarray(sitk.GetArrayFromImage(image)).reshape(own.shape)
+
+
+def check_grid(path: Path, own: VolumeGeometry, geometry: VolumeGeometry) -> None:
+    """Check that a mask lies on the grid of its image.
+
+    Raises:
+        GeometryError: it does not.
+    """
+    if not own.same_grid(geometry, GRID_TOLERANCE):
         raise GeometryError(
             f"{path} lies on another voxel grid than its image.", "Resample it onto the grid of the image."
         )
-    return array
 
 
 def picture_array(path: Path) -> NDArray[Any]:
@@ -154,14 +171,29 @@ def picture_array(path: Path) -> NDArray[Any]:
     return array.astype(np.uint8) if array.dtype == np.bool_ else array
 
 
+def _has_pages(path: Path) -> bool:
+    """Whether a file is a TIFF of several pages, which are the slices of a volume."""
+    if path.suffix.lower() not in _PAGED:
+        return False
+    try:
+        with Image.open(path) as picture:
+            return getattr(picture, "n_frames", 1) > 1
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError):
+        return False
+
+
 def _checked(array: NDArray[Any], path: Path, geometry: VolumeGeometry) -> NDArray[Any]:
     if array.shape != geometry.shape:
         raise GeometryError(
-            f"{path} has {array.shape[1]} x {array.shape[2]} pixels, its image "
-            f"{geometry.shape[1]} x {geometry.shape[2]}.",
+            f"{path} has {_size(array.shape)}, its image {_size(geometry.shape)}.",
             "Use a mask of the image's own size.",
         )
     return array
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    slices = f"{shape[0]} slices of " if shape[0] > 1 else ""
+    return f"{slices}{' x '.join(map(str, shape[1:]))} pixels"
 
 
 def _rgb(value: int) -> tuple[int, int, int]:

@@ -7,6 +7,7 @@ import re
 from KPrismCore.image_files import PICTURE_ENDINGS, VOLUME_ENDINGS
 
 IMAGE_ENDINGS = (*VOLUME_ENDINGS, *PICTURE_ENDINGS)
+_NOTES = (".txt", ".md", ".pdf", ".docx", ".rtf", ".xlsx", ".html")
 # words that say that a number is a place or a time within one patient; not the end of another word, as the
 # last letter of patient1 or left2 would be
 _WITHIN = re.compile(
@@ -28,6 +29,12 @@ _MASK = re.compile(
 def is_image(name: str) -> bool:
     """Whether a file name ends as that of an image that can be read, segmentations included."""
     return name.lower().endswith(IMAGE_ENDINGS)
+
+
+def is_note(name: str) -> bool:
+    """Whether a file is for people to read, and no part of the data."""
+    plain = name.rpartition("/")[2].lower()
+    return plain.endswith(_NOTES) or plain in ("license", "licence", "readme")
 
 
 def image_of_mask(stem: str) -> str | None:

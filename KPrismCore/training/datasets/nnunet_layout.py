@@ -3,27 +3,40 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from KPrismCore.errors import TrainingDataError
 from KPrismCore.training.datasets.cases import FileCase
 from KPrismCore.training.datasets.content import FileSet, Label, plain_name
-from KPrismCore.training.datasets.naming import subject_of
+from KPrismCore.training.datasets.naming import is_image, subject_of
 from KPrismCore.training.datasets.sets import OpenFiles, OpenSet
 from KPrismCore.training.datasets.tree import Tree
 
 DESCRIPTION = "dataset.json"
 IGNORE = "ignore"
 _ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", ".png", ".tif", ".tiff", ".bmp")
+# channels that are one file of colours
+_COLOURS = ("rgb_to_0_1", "r", "g", "b")
+
+
+@dataclass(frozen=True)
+class _Files:
+    """Files of a case: its mask, and by the number of the channel the image and which frame of it is that."""
+
+    name: str
+    mask: Path
+    images: Mapping[int, tuple[Path, int | None]]
 
 
 class NnUNetLayout:
     """See the module. Every channel of a case is an image of its own, all with the case's masks."""
 
     def recognises(self, tree: Tree) -> bool:
-        """Whether the description and training masks are there."""
-        return DESCRIPTION in tree.here and "labelsTr" in tree.folders
+        """Whether the description and training masks, or a list of them, are there."""
+        return DESCRIPTION in tree.here and ("labelsTr" in tree.folders or _lists_cases(tree))
 
     def sets(self, tree: Tree) -> list[OpenSet]:
         """One set, named after the folder.
@@ -34,19 +47,18 @@ class NnUNetLayout:
         described = _description(tree)
         labels = described_labels(described)
         channels = _channels(described)
-        cases, without = [], 0
-        for mask in tree.below("labelsTr").files:
-            ending = next((end for end in _ENDINGS if mask.endswith(end)), None)
-            if ending is not None:
-                found = _cases(tree, mask.removesuffix(ending), ending, channels, labels)
-                cases += found
-                without += not found
+        found = list(_files(tree, described, channels))
+        cases = [
+            FileCase(subject_of(one.name), f"{one.name} {number}", image, (one.mask,), labels, "labelmap",
+                     _modality(channels[number]), frame)
+            for one in found for number, (image, frame) in one.images.items()
+        ]  # fmt: skip
         if not cases:
             raise TrainingDataError(
                 f"{tree.folder} has no image for any of its masks.", "Keep imagesTr and labelsTr together."
             )
         modality = " and ".join(dict.fromkeys(filter(None, map(_modality, channels))))
-        notes = [f"{without} masks have no image"] if without else []
+        notes = _notes(tree, channels, found)
         if any(str(name).lower() == IGNORE for name in described["labels"]):
             notes.append(f"what is marked '{IGNORE}' counts as background")
         files = FileSet(
@@ -63,7 +75,10 @@ def described_labels(described: Mapping[str, Any]) -> tuple[Label, ...]:
     """
     try:
         pairs = [
-            (plain_name(str(value)), int(key)) if str(key).isdigit() else (plain_name(str(key)), value)
+            # a name may be a number too; of version 1 the values are names, which are texts
+            (plain_name(value), int(key))
+            if str(key).isdigit() and isinstance(value, str)
+            else (plain_name(str(key)), value)
             for key, value in described["labels"].items()
         ]
         labels = [
@@ -103,26 +118,70 @@ def _channels(described: Mapping[str, Any]) -> list[str]:
     return [plain_name(str(named[key])) for key in ordered]
 
 
-def _cases(
-    tree: Tree, case: str, ending: str, channels: list[str], labels: tuple[Label, ...]
-) -> list[FileCase]:
-    mask, subject = tree.path(f"labelsTr/{case}{ending}"), subject_of(case)
-    cases = []
-    for number, channel in enumerate(channels):
-        name = f"imagesTr/{case}_{number:04d}{ending}"
-        # the Decathlon keeps all channels in one file of four dimensions
-        whole = f"imagesTr/{case}{ending}"
-        single = name if name in tree.file_set else whole if whole in tree.file_set else None
-        if single is None:
+def _lists_cases(tree: Tree) -> bool:
+    """Whether the description names the files of each case, as version 2 may."""
+    try:
+        return isinstance(_description(tree).get("dataset"), Mapping)
+    except TrainingDataError:
+        return False
+
+
+def _files(tree: Tree, described: Mapping[str, Any], channels: Sequence[str]) -> Iterator[_Files]:
+    listed = described.get("dataset")
+    return _listed(tree, listed, channels) if isinstance(listed, Mapping) else _found(tree, channels)
+
+
+def _listed(tree: Tree, listed: Mapping[str, Any], channels: Sequence[str]) -> Iterator[_Files]:
+    """The files that a description names, below the folder or by whole paths."""
+    for case, files in listed.items():
+        try:
+            images = [(tree.path(str(image)), None) for image in files["images"]][: len(channels)]
+            yield _Files(plain_name(str(case)), tree.path(str(files["label"])), dict(enumerate(images)))
+        except (KeyError, TypeError) as error:
+            raise TrainingDataError(
+                f"{DESCRIPTION} does not name images and label of {case} ({error}).",
+                "Compare it with nnU-Net's documentation.",
+            ) from error
+
+
+def _found(tree: Tree, channels: Sequence[str]) -> Iterator[_Files]:
+    """The files of every mask in labelsTr."""
+    # a copy of the data may have its names in capital letters
+    by_name = {name.lower(): name for name in tree.files}
+    for mask in tree.below("labelsTr").files:
+        ending = next((end for end in _ENDINGS if mask.lower().endswith(end)), None)
+        if ending is None:
             continue
-        frame = number if single == whole and len(channels) > 1 else None
-        cases.append(
-            FileCase(subject, f"{case} {number}", tree.path(single), (mask,), labels, "labelmap",
-                     _modality(channel), frame)
-        )  # fmt: skip
-    return cases
+        case = mask[: -len(ending)]
+        # the Decathlon keeps all channels in one file of four dimensions
+        whole = by_name.get(f"imagestr/{case}{ending}".lower())
+        images: dict[int, tuple[Path, int | None]] = {}
+        for number in range(len(channels)):
+            single = by_name.get(f"imagestr/{case}_{number:04d}{ending}".lower())
+            if single is not None:
+                images[number] = tree.path(single), None
+            elif whole is not None:
+                images[number] = tree.path(whole), number if len(channels) > 1 else None
+        yield _Files(case, tree.path(f"labelsTr/{mask}"), images)
+
+
+def _notes(tree: Tree, channels: Sequence[str], found: Sequence[_Files]) -> list[str]:
+    """What is not there."""
+    notes = []
+    if without := sum(not one.images for one in found):
+        notes.append(f"{without} masks have no image")
+    colours = sum(channel.lower() in _COLOURS for channel in channels)
+    wanted = len(channels) - max(0, colours - 1)
+    if few := [one.name for one in found if 0 < len(one.images) < wanted]:
+        notes.append(f"{len(few)} cases lack a channel, such as {few[0]}")
+    used = {image for one in found for image, _ in one.images.values()}
+    images = tree.below("imagesTr").files if "imagesTr" in tree.folders else ()
+    unused = [name for name in images if is_image(name) and tree.path(f"imagesTr/{name}") not in used]
+    if unused:
+        notes.append(f"{len(unused)} images without a mask, such as {unused[0]}")
+    return notes
 
 
 def _modality(channel: str) -> str:
     """A channel's name is its modality, but for nnU-Net's words for kinds of normalisation."""
-    return "" if channel.lower() in ("nonorm", "rescale_to_0_1", "rgb_to_0_1", "r", "g", "b") else channel
+    return "" if channel.lower() in ("nonorm", "rescale_to_0_1", *_COLOURS) else channel

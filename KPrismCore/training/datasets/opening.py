@@ -23,7 +23,7 @@ from KPrismCore.training.datasets.pack_layout import PackLayout
 from KPrismCore.training.datasets.published_layout import PublishedLayout
 from KPrismCore.training.datasets.sets import OpenFiles, OpenSet, Reader, Report
 from KPrismCore.training.datasets.slicer_layout import SlicerLayout
-from KPrismCore.training.datasets.split import no_validation, split_warnings
+from KPrismCore.training.datasets.split import no_validation, part_warnings, split_warnings
 from KPrismCore.training.datasets.store import SliceStore
 from KPrismCore.training.datasets.tree import Tree
 from KPrismCore.training.packs import ImageSet
@@ -123,7 +123,7 @@ def open_data(
     sets = [one for one in found if one is not None]
     if not any(one.samples for one in sets):
         raise TrainingDataError(f"{path} shows no image with a mask to learn from.", "Check the masks.")
-    for warning in [*split_warnings(sets), *no_validation(sets)]:
+    for warning in [*split_warnings(sets), *part_warnings(sets), *no_validation(sets)]:
         report(warning)
     return sets
 

@@ -53,7 +53,7 @@ class Reader:
         except OutputFileError:
             raise
         except KPrismError as error:
-            self.damaged.append(error)
+            self.damaged.append(_naming_files(error, case))
             return None
 
     def pack(self, read: Callable[[], Read]) -> Read | None:
@@ -84,6 +84,15 @@ class Reader:
             )
         for cause in causes:
             self.report(f"Skipped: {cause}")
+
+
+def _naming_files(error: KPrismError, case: DataCase) -> KPrismError:
+    """The error with the case's first files, unless it names one of them already."""
+    files = case.files
+    if not files or any(str(file) in error.cause for file in files):
+        return error
+    more = [file.name for file in files[1:3]] + ["..."] * (len(files) > 3)
+    return type(error)(f"{' with '.join([str(files[0]), *more])}: {error.cause}", error.remedy)
 
 
 class OpenSet(ABC):

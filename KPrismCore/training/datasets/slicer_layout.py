@@ -12,7 +12,7 @@ from KPrismCore.errors import TrainingDataError
 from KPrismCore.image_files import VOLUME_ENDINGS, stem
 from KPrismCore.training.datasets.cases import SegmentationCase, UnusableCase
 from KPrismCore.training.datasets.content import DataCase, FileSet, plain_name
-from KPrismCore.training.datasets.naming import image_of_mask, is_image, subject_of
+from KPrismCore.training.datasets.naming import image_of_mask, is_image, is_note, subject_of
 from KPrismCore.training.datasets.scene import SceneCase
 from KPrismCore.training.datasets.sets import OpenFiles, OpenSet
 from KPrismCore.training.datasets.tree import Tree
@@ -58,19 +58,22 @@ def _case(tree: Tree, name: str, subject: str) -> DataCase:
 
 def _image_of(tree: Tree, segmentation: str) -> str:
     """The image beside a segmentation: the only one, or that whose name begins the segmentation's."""
-    images = {
-        stem(Path(name)): name
-        for name in tree.here
-        if name.lower().endswith(VOLUME_ENDINGS)
-        and not name.lower().endswith(SEGMENTATION_ENDING)
-        and image_of_mask(stem(Path(name))) is None
-    }
+    images: dict[str, list[str]] = {}
+    for name in tree.here:
+        plain = stem(Path(name))
+        volume = name.lower().endswith(VOLUME_ENDINGS) and not name.lower().endswith(SEGMENTATION_ENDING)
+        if volume and image_of_mask(plain) is None:
+            images.setdefault(plain, []).append(name)
     own = stem(Path(segmentation)).casefold()
     alike = [plain for plain in images if _begins(own, plain.casefold())]
-    if alike:
-        return images[max(alike, key=len)]
-    if len(images) == 1:
-        return next(iter(images.values()))
+    if alike or len(images) == 1:
+        fitting = images[max(alike, key=len) if alike else next(iter(images))]
+        if len(fitting) > 1:
+            raise TrainingDataError(
+                f"{' and '.join(fitting)} in {tree.folder} may both be the image of {segmentation}.",
+                "Keep the one that it was made on.",
+            )
+        return fitting[0]
     raise TrainingDataError(
         f"None of {len(images)} images in {tree.folder} is known to belong to {segmentation}.",
         "Give an image and its segmentation the same name: case1.nrrd, case1.seg.nrrd.",
@@ -97,5 +100,6 @@ def _has_case_folders(tree: Tree) -> bool:
 
 
 def _only_images(tree: Tree) -> bool:
-    """Whether nothing but images is there: a case that nobody has segmented yet."""
-    return not tree.folders and not _marked(tree) and all(map(is_image, tree.here))
+    """Whether nothing but images and notes is there: a case that nobody has segmented yet."""
+    plain = all(is_image(name) or is_note(name) for name in tree.here)
+    return plain and not tree.folders and not _marked(tree)

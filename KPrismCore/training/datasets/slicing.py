@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from KPrismCore.errors import TrainingDataError
+from KPrismCore.errors import ImageContentError, TrainingDataError
 from KPrismCore.letterbox import Letterbox
 from KPrismCore.preprocess import DEFAULT_PREPROCESSING, intensity_range, to_unit
 from KPrismCore.session_base import default_plane_kind
@@ -24,7 +24,7 @@ from KPrismCore.training.packs import MIN_TARGET_PIXELS, Pixels
 from KPrismCore.volumes import Volume
 
 # raise it whenever the same files would give other slices: kept slices of another version are made anew
-VERSION = 1
+VERSION = 2
 # of one layer in one window: enough to show a structure from end to end, few enough for thousands of volumes
 SLICES_PER_LAYER = 48
 LEAST_PER_LABEL = 4
@@ -99,6 +99,8 @@ def present_labels(mask: Pixels) -> list[int]:
 
 def _content_slices(content: Content, numbers: dict[str, int], planes: str, limit: int) -> Iterator[Slice]:
     volume = content.volume
+    if volume.array.dtype.kind == "f" and not np.isfinite(volume.array).all():
+        raise ImageContentError("The image holds NaN or infinite values.", "Replace them by numbers.")
     flat = volume.array.shape[0] == 1
     kinds = (planes if not flat else "").split() or [default_plane_kind(volume.geometry)]
     for layer in content.layers:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from KPrismCore.training.packs import ImageSet, Sample, split_by_subject
 
 _NAMED = 3
+_PART = re.compile(r"(train|tr|val|valid|validation|test|ts|dev)(ing)?|fold[_ -]?\d+", re.IGNORECASE)
 
 
 def split_warnings(sets: Sequence[ImageSet]) -> list[str]:
@@ -35,6 +37,31 @@ def split_warnings(sets: Sequence[ImageSet]) -> list[str]:
     return [_sentence(names, pairs) for names, pairs in shared.items()]
 
 
+def part_warnings(sets: Sequence[ImageSet]) -> list[str]:
+    """Say which patients may be both in training and in validation, since two parts of one set name them.
+
+    Folders that are called after parts of a split (train, val, ...) are sets here, each of which is split
+    anew. Elsewhere patients of equal names are different ones: many sets count theirs.
+
+    Args:
+        sets: whole image sets.
+    """
+    parts = [one for one in sets if _PART.fullmatch(one.name)]
+    sides = {one.name: [_subjects(side) for side in split_by_subject(one)] for one in parts}
+    found = []
+    for learned, (training, _) in sides.items():
+        for held, (_, validation) in sides.items():
+            both = sorted(training & validation) if learned != held else []
+            if both:
+                more = f", and {len(both) - _NAMED} more" if len(both) > _NAMED else ""
+                found.append(
+                    f"Patients of the same name are in training ({learned}) and in validation ({held}): "
+                    f"{', '.join(both[:_NAMED])}{more}. If they are the same people, put both parts into "
+                    "one folder; they are split by patient here."
+                )
+    return found
+
+
 def no_validation(sets: Sequence[ImageSet]) -> list[str]:
     """Say in one sentence that nothing is kept for validation; nothing where any set has enough patients."""
     subjects = {image_set.name: {sample.subject for sample in image_set.samples} for image_set in sets}
@@ -51,6 +78,10 @@ def fingerprint(sample: Sample) -> str:
     """A hash of the image's bytes, which kept slices carry with them."""
     known = getattr(sample, "fingerprint", None)
     return known if isinstance(known, str) else hashlib.sha256(sample.image.tobytes()).hexdigest()[:16]
+
+
+def _subjects(image_set: ImageSet) -> set[str]:
+    return {sample.subject for sample in image_set.samples}
 
 
 def _sentence(names: tuple[str, str], pairs: Iterable[tuple[Sample, Sample]]) -> str:
