@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table as Grid
 
@@ -117,7 +118,7 @@ def evaluate(
     _show(console, results.table)
     if warning := _warning(protocol, loaded, other):
         console.print(warning)
-    console.print(f"Report, tables and pictures are in {out}; begin with report.html.")
+    console.print(f"Report, tables and pictures are in {escape(str(out))}; begin with report.html.")
 
 
 def _protocol(limit: int | None, peers: str | None, *, fast: bool, full: bool) -> Protocol:
@@ -193,7 +194,13 @@ def _anywhere(model: str) -> str:
 
 def _run(console: Console, chosen: Chosen, measured: Measured, store: RecordStore) -> list[Record]:
     """Keep records as they come, and show how far it is; return them in the order of the cases."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    # names of sets and labels may hold brackets, which rich takes for styles
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     found: dict[int, list[Record]] = {}
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("starting", total=len(chosen))
@@ -214,7 +221,7 @@ def _show(console: Console, table: Table) -> None:
         figures = [columns.get((MODEL, measure.name)) for measure in HEADLINE]
         cases = max((figure.cases for figure in figures if figure), default=0)
         cells = [format_figure(figure, m.digits) for m, figure in zip(HEADLINE, figures, strict=True)]
-        grid.add_row(group, str(cases), *cells, style="bold" if group == MEAN else None)
+        grid.add_row(escape(group), str(cases), *cells, style="bold" if group == MEAN else None)
     console.print(grid)
     compared = Grid(
         "method", *(measure.name for measure in CLICK_MEASURES), title="Mean over sets, 95 % interval"
