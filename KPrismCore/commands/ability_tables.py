@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Column, Table
 
 from KPrismCore.abilities import (
@@ -49,7 +50,7 @@ def print_abilities(console: Console, abilities: Abilities) -> None:
         ]
         table = Table(*columns, title="By image set, worst first", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
         for row in abilities.sets:
-            table.add_row(row.name, row.modality, str(row.cases), *_cells(row))
+            table.add_row(escape(row.name), escape(row.modality), str(row.cases), *_cells(row))
         console.print(table)
     if abilities.modalities or abilities.sets or abilities.classes:
         kept_out = "kept out of the training" + (" before the last" if abilities.earlier else "")

@@ -9,6 +9,7 @@ from typing import Annotated
 import torch
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from KPrismCore.commands.console import counted
@@ -44,7 +45,7 @@ def bench(
     for name, network in networks.items():
         report = measure_speed(network, place, repeats)
         size = network.config.input_size
-        console.print(f"[bold]{name}[/], {size} pixels: encoder {report.encoder:.0f} ms, "
+        console.print(f"[bold]{escape(name)}[/], {size} pixels: encoder {report.encoder:.0f} ms, "
                       f"one reference {report.reference:.0f} ms")  # fmt: skip
         console.print(_table(report))
     if sys.platform != "win32":

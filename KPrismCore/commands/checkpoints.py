@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from KPrismCore.abilities import FIGURE_TABLES, Abilities, read_abilities
@@ -33,8 +34,9 @@ def convert(
     save_checkpoint(target, checkpoint)
     console = Console()
     for note in checkpoint.notes:
-        console.print(note)
-    console.print(f"{target} ({target.stat().st_size / 1e6:.1f} MB) holds {len(checkpoint.weights)} tensors.")
+        console.print(escape(note))
+    megabytes, count = target.stat().st_size / 1e6, len(checkpoint.weights)
+    console.print(f"{escape(str(target))} ({megabytes:.1f} MB) holds {count} tensors.")
 
 
 def info(
@@ -49,7 +51,8 @@ def info(
     console = Console()
     count = sum(parameter.numel() for parameter in network.parameters())
     console.print(
-        f"[bold]{checkpoint.card.name}[/]: {count / 1e6:.2f} M parameters, {file.stat().st_size / 1e6:.1f} MB"
+        f"[bold]{escape(checkpoint.card.name)}[/]: {count / 1e6:.2f} M parameters, "
+        f"{file.stat().st_size / 1e6:.1f} MB"
     )
     card = checkpoint.card
     for title, text in (
@@ -60,9 +63,9 @@ def info(
         ("Modalities", ", ".join(card.modalities)),
     ):
         if text:
-            console.print(f"[bold]{title}:[/] {text}")
+            console.print(f"[bold]{title}:[/] {escape(text)}")
     for note in checkpoint.notes:
-        console.print(f"[bold]Note:[/] {note}")
+        console.print(f"[bold]Note:[/] {escape(note)}")
     abilities = read_abilities(card.metrics)
     print_abilities(console, abilities)
     console.print(_classes(checkpoint.catalogue, abilities))
@@ -79,20 +82,21 @@ def info(
         if values:
             console.print(_facts(title, dict(values)))
     for item in card.data:
-        console.print("Data: " + ", ".join(f"{value}" for value in item.values() if value))
+        console.print(escape("Data: " + ", ".join(f"{value}" for value in item.values() if value)))
 
 
 def _classes(catalogue: Catalogue, abilities: Abilities) -> Table:
     table = Table("index", "class", "modality", "by name alone", "SNOMED CT", title="Classes")
     for entry in catalogue.trained:
         code, score = entry.terminology.type, abilities.class_named(entry.name)
-        modality = ", ".join(entry.modality)
-        table.add_row(str(entry.index), entry.name, modality, in_words(score), f"{code.value} {code.meaning}")
+        cells = (entry.name, ", ".join(entry.modality), in_words(score), f"{code.value} {code.meaning}")
+        table.add_row(str(entry.index), *map(escape, cells))
     return table
 
 
 def _facts(title: str, values: dict[str, Any]) -> Table:
     table = Table(title=title, show_header=False)
     for name, value in values.items():
-        table.add_row(name, ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
+        text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        table.add_row(name, escape(text))
     return table

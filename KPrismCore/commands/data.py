@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from KPrismCore.atomic import atomic_path
 from KPrismCore.errors import OutputFileError, TrainingDataError
@@ -47,7 +47,9 @@ def data(
     reader = Reader(SliceStore(cache), skip_damaged=True, report=say)
     opened = {name: one.image_set(size, reader) for name, one in found.sets.items()}
     sets = [one for one in opened.values() if one is not None]
-    grid = Table("set", "layout", "modality", "patients", "images", "classes", title=str(folder))
+    # a name is rather broken than cut: --sets of `evaluate` takes it
+    named = Column("set", overflow="fold")
+    grid = Table(named, "layout", "modality", "patients", "images", "classes", title=escape(str(folder)))
     for name, one in found.sets.items():
         grid.add_row(*map(escape, (name, one.layout, *_row(opened[name]))))
     console.print(grid)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
 from KPrismCore.__main__ import application
+from KPrismCore.checkpoint import read_checkpoint, save_checkpoint
 from KPrismCore.commands import window
 from KPrismCore.commands.demo import empty_table
 from Testing.Core.tiny import tiny_checkpoint
@@ -36,6 +38,15 @@ def test_info_tells_the_classes_before_the_numbers_of_the_network(tmp_path):
     file = tiny_checkpoint(tmp_path / "tiny.safetensors")
     done = CliRunner().invoke(application(), ["info", str(file)], env={"COLUMNS": "120"})
     assert 0 < done.output.index("inferior vena cava") < done.output.index("input_size")
+
+
+def test_names_with_brackets_are_printed_as_they_are(tmp_path):
+    made = read_checkpoint(tiny_checkpoint(tmp_path / "tiny.safetensors"))
+    card = replace(made.card, name="mine [new] [/old]", limits="only [T1]", data=({"set": "case [/1]"},))
+    save_checkpoint(tmp_path / "other.safetensors", replace(made, card=card))
+    done = CliRunner().invoke(application(), ["info", str(tmp_path / "other.safetensors")])
+    assert done.exit_code == 0
+    assert [text for text in ("mine [new] [/old]", "[T1]", "case [/1]") if text not in done.output] == []
 
 
 def test_pictures_are_not_begun_where_they_cannot_be_written(tmp_path, monkeypatch):

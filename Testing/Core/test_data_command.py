@@ -103,6 +103,14 @@ def test_a_home_folder_that_cannot_be_written_to_is_no_matter(tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_the_name_of_a_set_is_not_cut(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    write_pack(tmp_path / "data", "discs_of_a_very_long_name[left]")
+    data(tmp_path / "data", size=64)
+    rows = [line.split("\N{BOX DRAWINGS LIGHT VERTICAL}") for line in capsys.readouterr().out.splitlines()]
+    assert "".join(row[1].strip() for row in rows if len(row) > 1) == "discs_of_a_very_long_name[left]"
+
+
 def test_the_sheet_has_a_row_per_set(tmp_path):
     write_pack(tmp_path / "data", "discs")
     write_pack(tmp_path / "data", "more")
