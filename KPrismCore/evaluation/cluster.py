@@ -150,13 +150,24 @@ def _start(ray: Any, workers: Workers) -> Path | None:
         variables = QUIET | ONE_THREAD | {"PYTHONPATH": str(ROOT)}
         ray.init(workers.address, runtime_env={"env_vars": variables}, **common)
         return None
-    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-        place = "on this computer" if workers.address is None else f"at {workers.address}"
-        raise WorkerError(
-            f"There is no Ray session {place} ({error}).",
+    except Exception as error:
+        # where its processes are slow to start, Ray raises an exception of no kind
+        known = (OSError, RuntimeError, ValueError, ray.exceptions.RayError)
+        if type(error) is not Exception and not isinstance(error, known):
+            raise
+        raise _no_session(workers, error) from error
+
+
+def _no_session(workers: Workers, error: Exception) -> WorkerError:
+    if workers.address is None:
+        remedy = "Try again when the computer has less to do, or leave --workers out."
+    else:
+        remedy = (
             "Check the address, and that the cluster has the same versions of Python and Ray; "
-            "or leave --workers out.",
-        ) from error
+            "or leave --workers out."
+        )
+    place = "on this computer" if workers.address is None else f"at {workers.address}"
+    return WorkerError(f"There is no Ray session {place} ({error}).", remedy)
 
 
 def _knock(address: str) -> None:

@@ -218,6 +218,15 @@ def test_an_address_at_which_nothing_listens_is_named_before_ray_waits(started):
     assert started == {}
 
 
+def test_a_computer_too_busy_for_ray_is_told_in_words(started, monkeypatch):
+    def slow(*_arguments: Any, **_options: Any) -> None:
+        raise Exception("The current node timed out during startup.")
+
+    monkeypatch.setattr(cluster.import_ray(), "init", slow)
+    with pytest.raises(WorkerError, match=r"timed out .*less to do"), ray_session(TWO):
+        pass
+
+
 @pytest.mark.usefixtures("started")
 def test_a_session_leaves_the_variables_as_they_were():
     before = dict(os.environ)
