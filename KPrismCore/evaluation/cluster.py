@@ -150,22 +150,24 @@ def _start(ray: Any, workers: Workers) -> Path | None:
         variables = QUIET | ONE_THREAD | {"PYTHONPATH": str(ROOT)}
         ray.init(workers.address, runtime_env={"env_vars": variables}, **common)
         return None
-    # where its processes do not start in time, Ray raises an exception of no kind
     except Exception as error:
-        raise _not_started(workers, error) from error
+        # where its processes are slow to start, Ray raises an exception of no kind
+        known = (OSError, RuntimeError, ValueError, ray.exceptions.RayError)
+        if type(error) is not Exception and not isinstance(error, known):
+            raise
+        raise _no_session(workers, error) from error
 
 
-def _not_started(workers: Workers, error: Exception) -> WorkerError:
+def _no_session(workers: Workers, error: Exception) -> WorkerError:
     if workers.address is None:
-        return WorkerError(
-            f"Ray does not start on this computer ({error}).",
-            "Try again when the computer has less to do, or leave --workers out.",
+        remedy = "Try again when the computer has less to do, or leave --workers out."
+    else:
+        remedy = (
+            "Check the address, and that the cluster has the same versions of Python and Ray; "
+            "or leave --workers out."
         )
-    return WorkerError(
-        f"There is no Ray session at {workers.address} ({error}).",
-        "Check the address, and that the cluster has the same versions of Python and Ray; "
-        "or leave --workers out.",
-    )
+    place = "on this computer" if workers.address is None else f"at {workers.address}"
+    return WorkerError(f"There is no Ray session {place} ({error}).", remedy)
 
 
 def _knock(address: str) -> None:

@@ -174,3 +174,8 @@ def test_a_patient_in_two_parts_of_a_split_is_told(tmp_path):
     assert any(
         "Patients of the same name are in training (train) and in validation (val)" in one for one in said
     )
+
+
+def test_a_link_to_nothing_beside_the_images_is_passed_over(tmp_path):
+    (write_pairs(tmp_path) / "latest").symlink_to(tmp_path / "gone")
+    assert len(opened(tmp_path).samples) == 8

@@ -133,7 +133,15 @@ def _candidates(names: Sequence[str]) -> list[str]:
 
 def _has_dicom(tree: Tree, names: Sequence[str]) -> bool:
     """Whether any of the files is; licences and notes without an ending may lie beside them."""
-    return any(is_dicom(tree.path(name)) for name in _candidates(names))
+    return any(_is_dicom(tree.path(name)) for name in _candidates(names))
+
+
+def _is_dicom(path: Path) -> bool:
+    """Whether a file is; not what cannot be read, as a link to nothing, which is named where it is needed."""
+    try:
+        return is_dicom(path)
+    except OSError:
+        return False
 
 
 def _has_segmentation(tree: Tree) -> bool:
@@ -148,7 +156,7 @@ def _headers(tree: Tree) -> tuple[_Header, ...]:
 
 def _header(tree: Tree, name: str) -> _Header | None:
     path = tree.path(name)
-    if not is_dicom(path):
+    if not _is_dicom(path):
         return None
     try:
         tags = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=_TAGS)
