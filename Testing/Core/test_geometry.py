@@ -167,7 +167,9 @@ def test_a_grid_is_the_same_as_itself_with_rounding_errors(a_geometry: VolumeGeo
     assert a_geometry.same_grid(VolumeGeometry(a_geometry.size, matrix))
 
 
-@pytest.mark.parametrize(("row", "column", "change"), [(0, 3, 0.01), (2, 2, 0.01), (0, 1, 0.02)])
+@pytest.mark.parametrize(
+    ("row", "column", "change"), [(0, 3, 0.01), (0, 3, 0.001), (2, 2, 0.01), (0, 1, 0.02)]
+)
 def test_a_moved_grid_is_another_one(
     a_geometry: VolumeGeometry, row: int, column: int, change: float
 ) -> None:

@@ -156,6 +156,20 @@ def test_a_damaged_list_of_segments_is_refused(tmp_path: Path, key: str, value: 
         list_segments(tmp_path / "damaged.seg.nrrd")
 
 
+def test_a_list_of_segments_without_layers_and_labels_has_a_layer_for_each(tmp_path: Path) -> None:
+    # as Slicer wrote it before 4.11
+    layers = np.zeros((6, 20, 30, 2), np.uint8)
+    layers[1, 2, 3, 0] = layers[4, 5, 6, 1] = 1
+    image = image_of(layers, vector=True)
+    for number in (0, 1):
+        image.SetMetaData(f"Segment{number}_ID", f"s{number}")
+    sitk.WriteImage(image, str(tmp_path / "old.seg.nrrd"))
+    found = [
+        np.argwhere(read_segmentation(tmp_path / "old.seg.nrrd", one)[0]).tolist() for one in ("s0", "s1")
+    ]
+    assert found == [[[1, 2, 3]], [[4, 5, 6]]]
+
+
 def test_names_in_any_script_are_read(tmp_path: Path) -> None:
     path = write_segments(tmp_path / "names.seg.nrrd", CT_ARRAY.clip(0, 1).astype(np.uint8), ["Größe 肝"])
     assert read_segmentation(path)[2] == "Größe 肝"

@@ -12,6 +12,7 @@ import pytest
 
 from KPrismCore import session_store
 from KPrismCore.errors import OutputFileError, SessionFileError, UnknownClassError
+from KPrismCore.geometry import VolumeGeometry
 from KPrismCore.model import load_model
 from KPrismCore.predictor import Predictor
 from KPrismCore.prompts import Click
@@ -91,6 +92,34 @@ def test_the_window_comes_back(saved):
     assert load(saved).engine.window == (0, 500)
 
 
+def test_the_modality_comes_back(saved):
+    volume = replace(random_volume(), modality=None)
+    assert AnnotationSession.load(saved, FakePredictor(), volume).volume.modality == "MR"
+
+
+def test_the_memory_asked_for_is_that_of_the_loaded_session(saved):
+    loaded = AnnotationSession.load(saved, FakePredictor(), random_volume(), history_bytes=5000)
+    assert loaded.history.limit == 5000
+
+
+@pytest.mark.parametrize("part", ["name", "modality", "spacing", "value_range", "follows", "enabled"])
+def test_what_is_said_of_a_reference_comes_back(session, tmp_path, part):
+    image = np.arange(63, dtype=np.uint8).reshape(7, 9)
+    session.add_image_reference(image, image > 40, modality="MR", spacing=(2.0, 0.5), name="drawn")
+    session.enable_reference(-1, False)
+    session.save(tmp_path / "case.json")
+    found = [getattr(one, part) for one in load(tmp_path / "case.json").references()]
+    assert found == [getattr(one, part) for one in session.references()]
+
+
+def test_the_answer_of_a_network_of_another_size_is_left_out(saved):
+    predictor = FakePredictor()
+    predictor.model.input_size //= 2
+    loaded = load(saved, predictor)
+    loaded.add_click(loaded.plane(1), INSIDE)
+    assert np.array_equal(predictor.asked[-1]["previous"], load(saved).slice_mask(loaded.plane(1)))
+
+
 def further_acts(session: AnnotationSession) -> list[np.ndarray]:
     session.segments["Segment_1"].locked = False
     session.add_click(session.plane(2), Click(9, 9), "Segment_1")
@@ -129,6 +158,14 @@ def test_saving_again_removes_the_masks_saved_before(session, saved):
 def test_saving_again_without_a_change_keeps_the_masks(session, saved):
     session.save(saved)
     assert np.array_equal(load(saved).mask(), session.mask())
+
+
+def test_saving_over_a_session_that_names_another_file_leaves_that_file(session, saved):
+    image = saved.with_name("image.nrrd")
+    image.write_text("an image")
+    changed(saved, masks={"file": image.name, "content": ""})
+    session.save(saved)
+    assert image.is_file()
 
 
 @pytest.mark.parametrize("place", ["masks", "sidecar"])
@@ -229,6 +266,22 @@ def test_masks_of_another_session_are_named(session, saved, tmp_path):
 def test_another_volume_is_named(saved):
     with pytest.raises(SessionFileError, match="noise"):
         AnnotationSession.load(saved, FakePredictor(), random_volume(seed=3))
+
+
+def test_a_volume_that_lies_elsewhere_is_named(saved):
+    volume = random_volume()
+    matrix = volume.geometry.ijk_to_ras.copy()
+    matrix[:3, 3] += 0.1
+    moved = replace(volume, geometry=VolumeGeometry(volume.geometry.size, matrix))
+    with pytest.raises(SessionFileError, match="differs"):
+        AnnotationSession.load(saved, FakePredictor(), moved)
+
+
+def test_a_volume_with_one_other_voxel_is_named(saved):
+    volume = random_volume()
+    volume.array[3, 11, 7] += 1
+    with pytest.raises(SessionFileError, match="differs"):
+        AnnotationSession.load(saved, FakePredictor(), volume)
 
 
 def test_another_number_type_is_the_same_volume(session, saved):

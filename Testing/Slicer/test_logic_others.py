@@ -188,6 +188,17 @@ def test_an_edit_of_an_accepted_slice_opens_it_and_is_said(logic, segment, view,
     assert len(heard.of(MessageShown)) == 1
 
 
+def test_what_another_tool_painted_on_a_locked_segment_is_not_undone(logic, segment, heard):
+    logic.setLocked(segment, True)
+    painted = np.zeros((6, 24, 20), dtype=bool)
+    painted[1:5, 4:12, 3:9] = True
+    paint(logic, segment, painted)
+    logic.undo()
+    wait(logic)
+    assert [type(error) for error in heard.errors] == [ProtectedError]
+    assert np.array_equal(scene_mask(logic, segment), painted)
+
+
 def test_voxels_taken_from_another_segment_come_back_with_undo(logic, segment, view):
     painted = np.ones((6, 24, 20), dtype=bool)
     paint(logic, segment, painted)

@@ -8,7 +8,7 @@ from KPrismSlicerLib.Events import RangeProgress
 from logic_fixtures import *  # noqa: F403
 from logic_samples import add_view, paint, ras_at, scene_mask, wait, wait_until
 
-from KPrismCore.errors import PromptError
+from KPrismCore.errors import GeometryError, PromptError
 
 
 @pytest.fixture
@@ -174,6 +174,30 @@ def test_an_error_keeps_the_slices_before_it(logic, predictor, liver, view, hear
     logic.undo()
     wait(logic)
     assert not scene_mask(logic, liver).any()
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_a_slice_of_a_run_that_cannot_be_written_is_in_neither_session_nor_history(
+    logic, liver, view, monkeypatch, number
+):
+    original, written = logic._bridge.write, []
+
+    def write(*arguments):
+        written.append(1)
+        if len(written) == number:
+            raise GeometryError("The grid has changed.", "Change it back.")
+        return original(*arguments)
+
+    monkeypatch.setattr(logic._bridge, "write", write)
+    logic.predictVolume(view)
+    wait(logic)
+    assert slices_with_a_mask(logic, liver) == list(range(number - 1))
+    assert np.array_equal(scene_mask(logic, liver), logic.session.mask(liver))
+    assert not logic.canRedo
+    logic.undo()
+    wait(logic)
+    assert not scene_mask(logic, liver).any()
+    assert not logic.session.mask(liver).any()
 
 
 def test_what_is_painted_during_a_run_stays_and_undo_is_exact(logic, predictor, liver, view, heard):

@@ -60,6 +60,29 @@ def test_a_labelmap_with_swapped_and_flipped_axes_is_written_exactly(bridge, axe
         np.testing.assert_array_equal(slicers_reading(segmentation, one, volume), mirror[one])
 
 
+@pytest.mark.parametrize("name", ["flipped", "permuted and flipped"])
+def test_labelmaps_that_grow_bit_by_bit_equal_a_numpy_mirror(bridge, name):
+    # so large that a labelmap with its margin is a part of the image only
+    size = (52, 47, 44)
+    volume = new_volume(size, GRIDS[name][1])
+    segmentation = bridge.newSegmentation(volume)
+    segments = [bridge.newSegment(segmentation, one) for one in "ab"]
+    mirror = {one: np.zeros(size[::-1], dtype=bool) for one in segments}
+    rng = np.random.default_rng(4)
+    for turn in range(14):
+        one, corner = segments[turn % 2], [int(rng.integers(length - 4)) for length in size[::-1]]
+        box = tuple(slice(first, first + 4) for first in corner)
+        mirror[one][box] = rng.random((4, 4, 4)) < 0.7
+        bridge.write(segmentation, one, volume, None, mirror[one][box], box)
+    for one in segments:
+        np.testing.assert_array_equal(slicers_reading(segmentation, one, volume), mirror[one])
+
+
+def test_a_labelmap_does_not_grow_beyond_the_image(put, segmentation, liver):
+    put(liver, LOW)
+    assert layer_of(segmentation, liver).GetDimensions() == SHAPE[::-1]
+
+
 def test_voxels_of_a_labelmap_beyond_the_image_stay(bridge, volume, segmentation, liver, put):
     labels = np.ones((2, 2, 2))
     set_layer(segmentation, [liver], labels, grid(np.eye(3)), first=(-4, -4, -4))
@@ -102,6 +125,15 @@ def test_an_overlapping_segment_takes_nothing_from_its_layer(put, reading, liver
     np.testing.assert_array_equal(reading(tumour), HIGH)
 
 
+def test_a_segment_that_changes_within_its_own_voxels_stays_in_the_shared_labelmap(
+    put, segmentation, liver, tumour
+):
+    put(liver, LOW)
+    put(tumour, HIGH & ~LOW)
+    put(tumour, HIGH & ~LOW & (np.arange(9) > 3))
+    assert layer_of(segmentation, liver) is layer_of(segmentation, tumour)
+
+
 def test_a_layer_keeps_nothing_of_a_segment_that_left_it(put, segmentation, liver, tumour):
     put(liver, LOW)
     put(tumour, HIGH & ~LOW)
@@ -121,6 +153,17 @@ def test_a_layer_of_many_segments_keeps_them_all(bridge, volume, segmentation, p
     ]
     assert found == voxels
     assert segmentation.GetSegmentation().GetNumberOfLayers() == 1
+
+
+@pytest.mark.parametrize("label", [255, 256, 65536])
+def test_a_label_value_too_large_for_its_labelmap_is_written_exactly(
+    put, reading, segmentation, liver, tumour, label
+):
+    set_layer(segmentation, [liver, tumour], LOW, grid(np.eye(3)))
+    segmentation.GetSegmentation().GetSegment(tumour).SetLabelValue(label)
+    put(tumour, HIGH & ~LOW)
+    np.testing.assert_array_equal(reading(liver), LOW)
+    np.testing.assert_array_equal(reading(tumour), HIGH & ~LOW)
 
 
 @pytest.mark.parametrize("how", ["locked", "completed"])

@@ -106,6 +106,22 @@ class TestSurfaces:
         bridge.updateSurfaces()
         assert 0 < surface(liver) < before
 
+    def test_a_surface_that_is_up_to_date_is_not_made_again(self, bridge, surface, put, segmentation, liver):
+        bridge.deferSurfaces = True
+        put(liver, cuboid((2, 3), (2, 3), (2, 3)))
+        bridge.updateSurfaces()
+        segment = segmentation.GetSegmentation().GetSegment(liver)
+        before = segment.GetRepresentation(self.NAME).GetMTime()
+        bridge.updateSurfaces()
+        assert segment.GetRepresentation(self.NAME).GetMTime() == before
+
+    def test_the_surface_of_a_removed_segment_is_left_out(self, bridge, surface, put, segmentation, liver):
+        bridge.deferSurfaces = True
+        put(liver, cuboid((2, 3), (2, 3), (2, 3)))
+        segmentation.GetSegmentation().RemoveSegment(liver)
+        bridge.updateSurfaces()
+        assert segmentation.GetSegmentation().GetSegment(liver) is None
+
     def test_the_voxels_are_exact_with_surfaces_shown(self, surface, put, reading, liver, tumour):
         put(liver, HIGH)
         np.testing.assert_array_equal(reading(liver), HIGH)

@@ -8,7 +8,7 @@ import pytest
 from KPrismCore.errors import ProtectedError
 from Testing.Slicer.bridge_fixtures import *  # noqa: F403
 from Testing.Slicer.bridge_fixtures import HIGH, LOW, SHAPE, protect, random_box
-from Testing.Slicer.scene_samples import layer_of, new_editor, slicers_reading, whole_box
+from Testing.Slicer.scene_samples import grid, layer_of, new_editor, set_layer, slicers_reading, whole_box
 
 
 class TestOverwriting:
@@ -80,6 +80,17 @@ class TestOverwriting:
         put(liver, LOW)
         put(tumour, HIGH)
         np.testing.assert_array_equal(reading(liver), LOW)
+
+    def test_a_segment_on_another_voxel_grid_keeps_its_voxels(
+        self, put, reading, segmentation, liver, tumour, editor
+    ):
+        fine = grid(np.eye(3), (0.5, 0.5, 0.5), origin=(-100.375, 33.05, 1 / 3 - 0.25))
+        set_layer(segmentation, [liver], np.ones((14, 16, 18)), fine)
+        before = reading(liver)
+        editor.SetOverwriteMode(editor.OverwriteAllSegments)
+        assert put(tumour, HIGH) == {}
+        np.testing.assert_array_equal(reading(liver), before)
+        np.testing.assert_array_equal(reading(tumour), HIGH)
 
     def test_random_writes_equal_a_numpy_mirror(self, bridge, volume, segmentation, editor):
         editor.SetOverwriteMode(editor.OverwriteAllSegments)

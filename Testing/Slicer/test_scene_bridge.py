@@ -161,6 +161,15 @@ class TestReading:
         expected[2:4, 2:4, 2:4] = True
         np.testing.assert_array_equal(bridge.readSegment(segmentation, segment, volume), expected)
 
+    def test_a_small_labelmap_of_another_grid_is_resampled_where_it_lies(
+        self, bridge, volume, segmentation, segment
+    ):
+        fine = grid(np.eye(3), (0.5, 0.5, 0.5), origin=(-100.375, 33.05, 1 / 3 - 0.25))
+        set_layer(segmentation, [segment], np.ones((4, 4, 4)), fine, first=(6, 4, 2))
+        expected = np.zeros(SHAPE, dtype=bool)
+        expected[1:3, 2:4, 3:5] = True
+        np.testing.assert_array_equal(bridge.readSegment(segmentation, segment, volume), expected)
+
     def test_a_surface_is_turned_into_voxels(self, bridge, volume, scene):
         surfaces = scene.AddNewNodeByClass("vtkMRMLSegmentationNode")
         surfaces.SetSourceRepresentationToClosedSurface()
@@ -209,6 +218,14 @@ class TestRefusals:
         other = new_volume(matrix=grid(np.eye(3), (0.9, 1.0, 1.0)), name="MR")
         with pytest.raises(GeometryError, match=r"CT segmentation.*MR"):
             bridge.checkWritable(segmentation, segment, other)
+
+    def test_a_segmentation_made_on_another_image_is_refused_whatever_the_segments_grid(
+        self, bridge, segmentation, segment
+    ):
+        matrix = grid(np.eye(3), (0.9, 1.0, 1.0))
+        set_layer(segmentation, [segment], np.ones(SHAPE), matrix)
+        with pytest.raises(GeometryError, match="another voxel grid"):
+            bridge.checkWritable(segmentation, segment, new_volume(matrix=matrix, name="MR"))
 
     def test_half_a_voxel_of_shift_is_refused(self, bridge, segmentation, segment):
         other = new_volume(matrix=grid(np.eye(3), origin=(-99.625, 33.3, 1 / 3)), name="MR")

@@ -145,6 +145,21 @@ def test_an_oblique_plane_may_change_where_all_voxels_of_a_pixel_may(
     np.testing.assert_array_equal(area(an_oblique_plane), expected)
 
 
+def test_the_area_on_an_oblique_plane_is_that_of_a_labelmap_as_it_lies(
+    area, an_oblique_plane, editor, segmentation, segments, volume, masks
+):
+    editor.SetMaskMode(slicer.vtkMRMLSegmentationNode.EditAllowedOutsideAllSegments)
+    matrix = vtk_matrix(np.eye(4))
+    volume.GetIJKToRASMatrix(matrix)
+    matrix = slicer.util.arrayFromVTKMatrix(matrix)
+    part = np.zeros(SHAPE, dtype=bool)
+    part[2:6, 1:7, 3:8] = masks[1][2:6, 1:7, 3:8]
+    set_layer(segmentation, [segments[1]], part, matrix)
+    whole = area(an_oblique_plane)
+    set_layer(segmentation, [segments[1]], part[2:6, 1:7, 3:8], matrix, first=(3, 1, 2))
+    np.testing.assert_array_equal(area(an_oblique_plane), whole)
+
+
 def test_the_area_is_the_same_under_a_transform(bridge, area, editor, segmentation, segments, volume, masks):
     expected = slicers_mask_outside(masks)
     editor.SetMaskMode(slicer.vtkMRMLSegmentationNode.EditAllowedOutsideAllSegments)
