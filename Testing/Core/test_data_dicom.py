@@ -8,6 +8,7 @@ import numpy as np
 import pydicom
 import pytest
 from data_samples import a_volume
+from made_up_packs import write_pack
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.pixels import pack_bits
 from pydicom.sequence import Sequence
@@ -204,6 +205,14 @@ def test_licences_and_notes_beside_the_cases_do_not_part_them(tmp_path):
     (tmp_path / "about" / "notes.txt").write_text("read me")
     (image_set,) = open_data(tmp_path, 64)
     assert len({sample.subject for sample in image_set.samples}) == 2
+
+
+def test_packs_beside_a_folder_of_dicom_stay_sets_of_their_own(tmp_path):
+    write_series(tmp_path / "scans" / "ct", "anna")
+    write_seg(tmp_path / "scans" / "seg" / "1.dcm", "anna")
+    for name in ("discs", "squares"):
+        write_pack(tmp_path, name)
+    assert set(find_sets(tmp_path).sets) == {"scans", "discs", "squares"}
 
 
 def test_a_file_of_many_frames_gets_the_seg_beside_it(tmp_path):

@@ -21,7 +21,7 @@ from KPrismCore.image_files import is_dicom
 from KPrismCore.training.datasets.cases import UnusableCase
 from KPrismCore.training.datasets.content import Content, DataCase, FileSet, plain_name
 from KPrismCore.training.datasets.dicom_seg import dicom_segment_layers
-from KPrismCore.training.datasets.naming import is_image
+from KPrismCore.training.datasets.naming import is_note
 from KPrismCore.training.datasets.sets import OpenFiles, OpenSet
 from KPrismCore.training.datasets.tree import Tree
 from KPrismCore.volumes import read_volume
@@ -68,11 +68,11 @@ class DicomLayout:
     """See the module."""
 
     def recognises(self, tree: Tree) -> bool:
-        """Whether DICOM files are here, or in every folder here with images, and a SEG is among them."""
+        """Whether DICOM files are here, or in every folder here but those of notes, and a SEG is among them."""
         if not _has_dicom(tree, tree.here):
             below = [tree.below(name) for name in tree.folders]
             others = [one for one in below if not _has_dicom(one, one.files)]
-            if len(others) == len(below) or any(is_image(name) for one in others for name in one.files):
+            if len(others) == len(below) or not all(is_note(name) for one in others for name in one.files):
                 return False
         return _has_segmentation(tree)
 
