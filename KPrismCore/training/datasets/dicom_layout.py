@@ -68,7 +68,7 @@ class DicomLayout:
     """See the module."""
 
     def recognises(self, tree: Tree) -> bool:
-        """Whether DICOM files are here, or in every folder here but those of notes, and a SEG is among them."""
+        """Whether DICOM files, a SEG among them, are here or in every folder here but those of notes."""
         if not _has_dicom(tree, tree.here):
             below = [tree.below(name) for name in tree.folders]
             others = [one for one in below if not _has_dicom(one, one.files)]
