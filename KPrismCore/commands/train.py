@@ -65,7 +65,7 @@ def train(
     fabric = make_fabric(devices, nodes, settings.precision, device, idle_weights=idle)
     use_threads(threads)
     with fabric.rank_zero_first():
-        say = print if fabric.is_global_zero else _silent
+        say = _told if fabric.is_global_zero else _silent
         kept = cache or out / "slices"
         sets = open_data(data, settings.kept_size, skip_damaged=skip_damaged, cache=kept, report=say)
         if goes_on:
@@ -77,14 +77,12 @@ def train(
         settings, classes = with_classes(settings, sets, out, start, say)
     trainer = Trainer(settings, sets, classes, out, fabric)
     absent = settings.absent_sets(image_set.name for image_set in sets)
-    if absent and fabric.is_global_zero:
-        print(f"The table [sets] names {', '.join(absent)}: not in the data.", flush=True)
+    if absent:
+        say(f"The table [sets] names {', '.join(absent)}: not in the data.")
     if goes_on:
         _go_on(trainer, say)
     elif start is not None:
-        report = trainer.start_from(start)
-        if fabric.is_global_zero:
-            print("\n".join(report.lines()), flush=True)
+        say("\n".join(trainer.start_from(start).lines()))
     trainer.run(minutes)
     say(_state(trainer, out))
 
@@ -105,6 +103,11 @@ def _state(trainer: Trainer, out: Path) -> str:
         return f"{done} of {wanted} steps are done; --resume goes on with the run in {out}."
     command = f"python3 kprism.py export {out} model.safetensors"
     return f"All {done} steps are done. `{command}` makes a model of them."
+
+
+def _told(text: str) -> None:
+    """What the first process reports, at once also where it goes to a file."""
+    print(text, flush=True)
 
 
 def _silent(_text: str) -> None:
