@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from KPrismCore.errors import TrainingDataError
 from KPrismCore.training.datasets.entries import Entries, PackEntries
 from KPrismCore.training.datasets.hung_entries import HungEntries
 from KPrismCore.training.datasets.opening import open_entries
@@ -187,9 +188,15 @@ class DataPlace:
             everyone: as `EvaluationSet` takes it.
 
         Raises:
-            TrainingDataError: there is none, one of the names is not there, or files are damaged.
+            TrainingDataError: there is none, one of the names is not there, sets are to be turned but none of
+                these, or files are damaged.
         """
         found = open_entries(self.folder, names, skip_damaged=self.skip_damaged, cache=self.cache)
+        if self.hanging and not self.hanging.keys() & found:
+            raise TrainingDataError(
+                f"None of the sets that are to be turned is there: {', '.join(self.hanging)}.",
+                f"There are {', '.join(found)}; leave --hanging out, or name these in its table.",
+            )
         turned = {
             name: HungEntries(entries, self.hanging[name]) if name in self.hanging else entries
             for name, entries in found.items()

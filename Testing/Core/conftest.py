@@ -18,6 +18,7 @@ from Testing.Core.labelmap_samples import (
     box,
 )
 from Testing.Core.launcher_fixtures import *  # noqa: F403
+from Testing.Core.segment_fixtures import a_place, a_tiny_model, ask  # noqa: F401
 from Testing.Core.tiny import FakePredictor, random_volume
 from Testing.Core.worker_samples import a_ray_session  # noqa: F401
 

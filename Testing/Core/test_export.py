@@ -321,6 +321,10 @@ def test_an_unknown_field_of_a_card_is_named(tmp_path):
         read_card(path)
 
 
+def test_the_shipped_model_is_no_larger_than_wanted():
+    assert (ROOT / "Resources" / "Models" / "kprism-small.safetensors").stat().st_size < 16e6
+
+
 def test_the_shipped_card_names_licence_limits_and_every_set():
     card = read_card(CARD)
     assert "Not for clinical use" in card.intended_use

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from made_up_packs import write_pack
 
-from KPrismCore.errors import InputFileError
+from KPrismCore.errors import InputFileError, TrainingDataError
 from KPrismCore.evaluation.cases import DataPlace
 from KPrismCore.training.augment import Style, draw_style, to_tensors
 from KPrismCore.training.batches import BatchStream
@@ -99,16 +98,13 @@ def test_the_images_of_other_sets_stay_as_they_are():
     assert corners({"mr": "turned around"}, (1.0, 0.0, 0.0, 0.0)) == {(False, False)}
 
 
-def test_a_recipe_without_turned_sets_draws_what_it_always_drew():
-    settings = TrainingSettings(
-        input_size=SIZE, batch_size=2, steps=2, mode_probabilities=(0.5, 0.0, 0.5, 0.0)
-    )
-    streams = (
-        BatchStream(TaskSampler([a_set("ct")], {1: {"ct": ["liver"]}}, one), one)
-        for one in (settings, replace(settings, hanging={"mr": "mirrored"}))
-    )
-    first, second = (stream[1].images for stream in streams)
-    assert (first == second).all()
+@pytest.mark.parametrize("class_mode", [True, False])
+def test_a_set_that_is_not_turned_is_drawn_as_it_always_was(class_mode):
+    rng, before = np.random.default_rng(0), np.random.default_rng(0)
+    draw_style(rng, "CT", class_mode=class_mode, hanging_probability=0.5)
+    # two for mirroring, one for inversion
+    before.random(3)
+    assert rng.random() == before.random()
 
 
 def test_an_unknown_word_is_refused_with_those_there_are(tmp_path):
@@ -182,3 +178,9 @@ def test_measurements_of_turned_images_are_kept_apart(tmp_path):
         DataPlace(tmp_path, hanging=hanging).sets().values() for hanging in ({}, {"discs": "turned left"})
     )
     assert plain.cases()[0].identity != turned.cases()[0].identity
+
+
+def test_a_table_that_turns_none_of_the_sets_is_named(tmp_path):
+    write_pack(tmp_path, "discs")
+    with pytest.raises(TrainingDataError, match=r"to be turned is there: liver_ct"):
+        DataPlace(tmp_path, hanging={"liver_ct": "mirrored"}).sets()
