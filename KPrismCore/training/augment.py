@@ -180,17 +180,20 @@ def fit(
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Return image and mask as squares of `size`: reduced, or cut out around a random pixel of the target.
 
-    A target that scaling would nearly erase is cut out in any case, with the edge `size`.
+    A target that scaling would nearly erase is cut out in any case, with the edge `size`; where there is no
+    target the image is reduced.
 
     Args:
         image: uint8 L x L or L x L x 3, L at least `size`.
-        mask: bool L x L, not empty.
+        mask: bool L x L.
         size: edge of the result in pixels.
         rng: source of the place.
         crop: cut out rather than reduce.
         sides: least and greatest edge of what is cut out, in shares of L; it is scaled to `size`. With
             (0, 0) the edge is `size`, so that nothing is scaled.
     """
+    empty = not mask.any()
+    crop = crop and not empty
     scaled = crop and sides[1] > 0
     if len(mask) == size and not scaled:
         return image, mask
@@ -198,7 +201,7 @@ def fit(
     if scaled or not crop:
         window = _window(mask, max(1, side), rng) if scaled else np.s_[:, :]
         small = _resized_mask(mask[window], size)
-        if small.sum() >= MIN_MASK_PIXELS:
+        if empty or small.sum() >= MIN_MASK_PIXELS:
             return _resized(image[window], size), small
     window = _window(mask, size, rng)
     return image[window], mask[window]

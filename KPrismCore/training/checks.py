@@ -11,7 +11,7 @@ from KPrismCore.training.settings import LEARNED, MODES, NEW_CLASSES, OPTIMIZERS
 SHARES = (
     "silent_probability", "noisy_click_probability", "synthetic_probability", "component_probability",
     "union_probability", "crop_probability", "found_share", "deformed_share", "click_first_probability",
-    "hanging_probability",
+    "hanging_probability", "absent_probability",
 )  # fmt: skip
 
 

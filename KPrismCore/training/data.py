@@ -147,6 +147,7 @@ class TaskSampler:
             for _, sources in self._classes
         ]
         self._class_weights = _shares(_weights(counts, self._settings.class_size_bounds, power))
+        self._absent = {index: self._absences(sources) for index, sources in self._classes}
 
     @property
     def sources(self) -> list[list[Source]]:
@@ -181,8 +182,9 @@ class TaskSampler:
         if synthetic:
             return self._draw_synthetic(rng, references, size)
         class_index, source = self._draw_source(rng, classes=mode in ("class", "combined"))
+        absent = self._draw_absent(rng, class_index) if mode == "class" else None
+        source, chosen = absent or (source, int(rng.choice(source.members)))
         image_set = self._sets[source.set_index]
-        chosen = int(rng.choice(source.members))
         if mode in ("references", "clicks") and rng.random() < self._settings.union_probability:
             source = self.source(source.set_index, tuple(self._present[source.set_index][chosen]))
         query = _pair(image_set.samples[chosen], source.labels)
@@ -218,6 +220,23 @@ class TaskSampler:
         set_index = int(rng.choice(self._usable, p=self._set_weights))
         candidates = self._sources[set_index]
         return 0, candidates[int(rng.integers(len(candidates)))]
+
+    def _draw_absent(self, rng: np.random.Generator, class_index: int) -> tuple[Source, int] | None:
+        """A source of a class and a sample that shows none of it; None for an ordinary task."""
+        absent, share = self._absent.get(class_index, ()), self._settings.absent_probability
+        if not absent or share == 0 or rng.random() >= share:
+            return None
+        return absent[int(rng.integers(len(absent)))]
+
+    def _absences(self, sources: Sequence[Source]) -> list[tuple[Source, int]]:
+        """Every sample of a complete set that shows not a pixel of a source, with the source."""
+        complete = [s for s in sources if self._sets[s.set_index].name in self._settings.complete_sets]
+        return [
+            (source, member)
+            for source in complete
+            for member, sample in enumerate(self._sets[source.set_index].samples)
+            if not np.isin(sample.mask, source.labels).any()
+        ]
 
     def _draw_synthetic(self, rng: np.random.Generator, references: int, size: int) -> Task:
         drawn = self._draw_found(rng, references)

@@ -46,6 +46,8 @@ class TrainingSettings:
     `lungs_from` names sets of chest CTs whose lungs a rule marks, as a further set; see `chest_lungs`.
     `hanging` tells by set name how its images are turned to hang as slices do in use (see `hanging`), which
     happens with `hanging_probability`.
+    `complete_sets` names sets whose masks mark each of their labels wherever it is to be seen: with
+    `absent_probability` a class that such a set shows is asked for on an image of it with nothing to find.
     `augmentation` multiplies the probability of every random change of an image but mirroring; see `Changes`.
     Source of the paper's values: paper section 4.1; spec sections 16 and 19.
     """
@@ -96,6 +98,8 @@ class TrainingSettings:
     class_size_bounds: tuple[int, int] = (25, 500)
     lungs_from: tuple[str, ...] = ()
     hanging_probability: float = 0.5
+    complete_sets: tuple[str, ...] = ()
+    absent_probability: float = 0.0
     augmentation: float = 1.0
     classes: str = ""
     precision: str = "float32"
