@@ -107,6 +107,7 @@ set(KPRISM_CORE_SCRIPTS
   KPrismCore/oblique.py
   KPrismCore/own_click.py
   KPrismCore/pickles.py
+  KPrismCore/pieces.py
   KPrismCore/predictions.py
   KPrismCore/predictor.py
   KPrismCore/predictor_answers.py

@@ -16,12 +16,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from KPrismCore import session_store
+from KPrismCore.errors import PromptError
 from KPrismCore.history import Act, SliceResult
+from KPrismCore.pieces import apart_from
 from KPrismCore.predictor import Predictor
 from KPrismCore.session_base import Array, BoolArray, default_plane_kind
 from KPrismCore.session_clicks import ClickedSession
-from KPrismCore.session_state import Recall
+from KPrismCore.session_state import Recall, SliceState
 from KPrismCore.slice_engine import nothing_to_go_by
 from KPrismCore.slices import Plane
 from KPrismCore.volumes import Volume
@@ -136,6 +140,43 @@ class AnnotationSession(ClickedSession):
                 result = newest = self.predict_slice(plane, name, refine=refine, join=newest)
             yield Progress(done, len(steps), result)
 
+    def apart(self, plane: Plane, segment: str | None = None) -> BoolArray:
+        """The voxels KJI in pieces that neither a slice shows nor the user confirmed.
+
+        A piece hangs together in space, at corners too. Confirmed are accepted slices and positive clicks.
+
+        Raises:
+            PromptError: the slice has no mask.
+        """
+        owner = self._open(segment)
+        self._require_here(plane)
+        if not plane.read_mask(owner.voxels).any():
+            raise PromptError(
+                f"There is nothing of '{owner.name}' on this slice.", "Go to a slice on which it is right."
+            )
+        seeds = np.zeros_like(owner.voxels)
+        confirmed = [(one, np.ones(one.shape, dtype=bool)) for one in (plane, *owner.state.accepted)]
+        clicked = [(state.plane, _marks(state)) for state in owner.state.slices.values()]
+        for one, pixels in (*confirmed, *clicked):
+            seeds[tuple(one.voxels_of(pixels).T[::-1])] = True
+        return apart_from(owner.voxels, seeds)
+
+    def keep_connected(
+        self, plane: Plane, segment: str | None = None, *, editable: BoolArray | None = None
+    ) -> Act | None:
+        """Remove what is `apart` from a slice; give the undo step, None where nothing is.
+
+        Args:
+            editable: KJI, True where voxels may change; everywhere by default.
+
+        Raises:
+            PromptError: the slice has no mask.
+        """
+        apart = self.apart(plane, segment)
+        if editable is not None:
+            apart &= editable
+        return self.set_mask(self.segment(segment).voxels & ~apart, segment=segment, label="keep connected")
+
     # tomorrow
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -164,3 +205,12 @@ class AnnotationSession(ClickedSession):
             UnknownClassError: the model lacks one of its classes.
         """
         return session_store.load(cls, path, predictor, volume, options)
+
+
+def _marks(state: SliceState) -> BoolArray:
+    """The pixels (rows, columns) of a slice with a positive click."""
+    marks = np.zeros(state.plane.shape, dtype=bool)
+    for click in state.clicks:
+        if click.positive:
+            marks[round(click.y), round(click.x)] = True
+    return marks

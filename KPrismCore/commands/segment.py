@@ -52,6 +52,7 @@ class Request:
     clicks: tuple[VoxelClick, ...]
     slices: str | None
     plane: str | None
+    connected_to: int | None
     frame: int | None
     reference_frame: int | None
     modality: str | None
@@ -87,6 +88,10 @@ def segment(
     ] = None,
     slices: Annotated[str | None, typer.Option(help="FIRST:LAST from 0, both included; else all.")] = None,
     plane: Annotated[str | None, typer.Option(help=f"{', '.join(KINDS)}; by default as acquired.")] = None,
+    connected_to: Annotated[
+        int | None,
+        typer.Option(metavar="SLICE", help="Keep only what is connected in 3-D with this slice."),
+    ] = None,
     model: Annotated[
         str, typer.Option(help="Name of a shipped model, or a checkpoint file.")
     ] = DEFAULT_MODEL,
@@ -114,6 +119,7 @@ def segment(
         clicks=tuple(map(parse_click, click or ())),
         slices=slices,
         plane=plane,
+        connected_to=connected_to,
         frame=frame,
         reference_frame=reference_frame,
         modality=parse_modality(modality),
@@ -139,6 +145,7 @@ def run(request: Request, model: Model) -> WrittenSegmentation:
     session = _session(request, Predictor(model, say))
     clicks = [session.locate(click.ijk, click.positive) for click in request.clicks]
     planes = _planes(request, session, clicks)
+    centre = None if request.connected_to is None else session.plane(request.connected_to)
     if request.slices and not request.has_object:
         say("Note: --slices is for a class or references; a click is answered on its own slice.")
     doubts = [doubt.text() for doubt in map(session.doubt, session.segments) if doubt is not None]
@@ -154,6 +161,8 @@ def run(request: Request, model: Model) -> WrittenSegmentation:
             if result.after.any() and result.confidence is not None:
                 confidence.append(result.confidence)
         bar.update(task, total=bar.tasks[0].completed)
+    if centre is not None:
+        _keep_connected(session, centre)
     written = session.export(request.output, overwrite=request.overwrite)
     if known:
         names = "' or '".join(known)
@@ -226,6 +235,14 @@ def _compute(
             yield progress.result
     for plane, click in clicks:
         yield session.add_click(plane, click)
+
+
+def _keep_connected(session: AnnotationSession, centre: SlicePlane) -> None:
+    for identifier, one in session.segments.items():
+        if centre.read_mask(one.voxels).any():
+            session.keep_connected(centre, identifier)
+        else:
+            say(f"Note: '{one.name}' is not on slice {centre.index}; all that was found of it is kept.")
 
 
 def _progress() -> Progress:

@@ -17,12 +17,13 @@ from KPrismSlicerLib.Case import Case
 from KPrismSlicerLib.Events import ActStarted, PlacedClick, PromptsChanged
 from KPrismSlicerLib.Labels import labelText
 from KPrismSlicerLib.LogicBase import ActDropped, noModel
-from KPrismSlicerLib.SliceActs import ClickAct, ShownClicks, SliceActs
+from KPrismSlicerLib.PieceActs import PieceActs
+from KPrismSlicerLib.SliceActs import ClickAct, ShownClicks
 
 MOST_STROKE_CLICKS = 16
 
 
-class ClickLogic(SliceActs):
+class ClickLogic(PieceActs):
     """See the module; points are RAS in mm, in world coordinates."""
 
     # clicks

@@ -29,6 +29,7 @@ class HowFarPanel:
             connect(spin, "valueChanged(int)", lambda _value: self.update())
         connect(ui.runButton, "clicked()", self.run)
         connect(ui.cancelButton, "clicked()", context.logic.cancel)
+        connect(ui.connectedButton, "clicked()", self._keepConnected)
         self.clear()
 
     @property
@@ -61,6 +62,9 @@ class HowFarPanel:
         ui.runButton.text = self._runText()
         # a slice with clicks can do without class and references
         ui.runButton.enabled = prompted or (ready and ui.sliceRadio.checked and bool(logic.clicks()))
+        # what a single slice is given is seen whole
+        ui.connectedButton.visible = not ui.sliceRadio.checked
+        ui.connectedButton.enabled = logic.session is not None and bool(logic.segmentId)
         ui.howFarHint.text = _hint(prompted) if ready else needText(logic)
         ui.howFarHint.visible = bool(ui.howFarHint.text)
         if ui.rangeRadio.checked:
@@ -93,6 +97,9 @@ class HowFarPanel:
         """Forget the last run."""
         self.finish()
         self._context.ui.rangeText.visible = False
+
+    def _keepConnected(self) -> None:
+        self._context.logic.keepConnected(self._views.sliceNode)
 
     def _runText(self) -> str:
         ui = self._context.ui

@@ -20,5 +20,6 @@ def labelText(label: str) -> str:
         "references": _("references"),
         "accept": _("accept slice"),
         "reopen": _("reopen slice"),
+        "keep connected": _("keep connected"),
     }
     return known.get(label, label)

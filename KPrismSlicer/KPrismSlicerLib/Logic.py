@@ -141,6 +141,20 @@ class AnnotationLogic(ClickLogic):
         """Segment all slices parallel to the shown one; else as `predictRange`."""
         self.predictRange(sliceNode, 0, self.sliceCount(sliceNode) - 1)
 
+    def keepConnected(self, sliceNode: Any) -> None:
+        """Remove what does not hang together, in 3-D, with the mask on the slice that a view shows.
+
+        Accepted slices, and pieces that were clicked on, stay with what hangs together with them.
+        """
+        found = self._target(sliceNode)
+        if found is not None:
+            case, segmentId, plane = found
+
+            def steps(_act: Act) -> Steps:
+                return self._connectedSteps(case, segmentId, plane)
+
+            self._queue.add(Act(labelText("keep connected"), steps, case, undoable=True))
+
     @property
     def isRunning(self) -> bool:
         """Whether a run over many slices is at work, which `cancel` would end."""

@@ -19,8 +19,8 @@ SCENE = (
 )
 WORK = "Worker ActQueue Model"
 LOGIC = (
-    "Case OpenCase RefusedImage CaseLogic LogicBase Mirror PromptLogic ReferenceOrigins SliceActs ClickLogic"
-    " Logic ParameterNode"
+    "Case OpenCase RefusedImage CaseLogic LogicBase Mirror PromptLogic ReferenceOrigins SliceActs PieceActs"
+    " ClickLogic Logic ParameterNode"
 )
 VIEWS = "SliceViews ClickMarkers StrokeLine ChangedOutline Gesture Shortcuts Interaction"
 SETUP = "Checks Verification Installer Offline Diagnosis Environment SampleImages"

@@ -55,6 +55,34 @@ def test_a_class_that_references_are_recognised_as_is_told(ask, a_place, a_tiny_
     assert "Known by name" not in ask(*arguments, "--overwrite").output
 
 
+@pytest.fixture
+def two_pieces(monkeypatch):
+    """What every class gives in place of the network's answer, and the part of it on slices 1 to 3."""
+    mask = np.zeros(random_volume().geometry.shape, dtype=bool)
+    mask[1:4, 4:8, 4:8] = mask[5, 20:, 15:] = True
+
+    def found(session, _planes, _clicks):
+        for identifier in session.segments:
+            session.set_mask(mask, segment=identifier)
+        return iter(())
+
+    monkeypatch.setattr(command, "_compute", found)
+    part = mask.copy()
+    part[5] = False
+    return mask, part
+
+
+def test_only_what_is_connected_with_a_slice_is_kept(ask, a_place, two_pieces):
+    assert ask("--class", "liver", "--connected-to", "2").exit_code == 0
+    assert np.array_equal(read_segmentation(a_place / "out.seg.nrrd")[0] != 0, two_pieces[1])
+
+
+def test_a_segment_that_the_slice_does_not_show_keeps_all_its_pieces(ask, a_place, two_pieces):
+    done = ask("--class", "liver", "--connected-to", "0")
+    assert "'liver' is not on slice 0" in done.stderr
+    assert np.array_equal(read_segmentation(a_place / "out.seg.nrrd")[0] != 0, two_pieces[0])
+
+
 def test_a_reference_gives_a_segment_of_its_name(ask, a_place):
     assert ask("--reference", "image.nrrd=image.seg.nrrd:organ").exit_code == 0
     assert list_segments(a_place / "out.seg.nrrd")[0].name == "organ"

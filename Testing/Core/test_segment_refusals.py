@@ -35,6 +35,7 @@ def bad_volume(a_place: Path, kind: str) -> None:
         (("--class", "liver", "--slices", "4:9"), "0:5"),
         (("--class", "liver", "--slices", "5:4"), "0:5"),
         (("--class", "liver", "--slices", "a"), "0:5"),
+        (("--class", "liver", "--connected-to", "6"), "Choose 0 to 5"),
         (("--class", "liver", "--plane", "front"), "not a kind of slice"),
         (("--class", "liver", "--window", "5,5"), "not a window"),
         (("--class", "liver", "--window", "a"), "not a window"),

@@ -26,9 +26,9 @@ from KPrismSlicerLib.Paths import resourcePath  # noqa: E402
 MARK = "\u00a4"
 ACTS = (
     "accept", "addReferencesFromItem", "addSliceAsReference", "cancel", "clearSlice", "enableReference",
-    "loadModel", "moveReference", "newSegment", "newSegmentation", "predictRange", "predictSlice",
-    "predictVolume", "redo", "removeReference", "setClass", "setLocked", "setReferenceSlice", "takeEdits",
-    "undo",
+    "keepConnected", "loadModel", "moveReference", "newSegment", "newSegmentation", "predictRange",
+    "predictSlice", "predictVolume", "redo", "removeReference", "setClass", "setLocked", "setReferenceSlice",
+    "takeEdits", "undo",
 )  # fmt: skip
 
 

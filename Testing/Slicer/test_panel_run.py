@@ -76,6 +76,24 @@ def test_only_a_range_shows_its_boxes(a_panel, a_case, a_logic, host):
     assert (before, a_panel.ui.rangeBox.visible) == (False, True)
 
 
+@pytest.mark.parametrize("radio", ["rangeRadio", "volumeRadio"])
+def test_what_lies_apart_can_be_removed_after_many_slices(a_panel, a_case, a_logic, radio):
+    a_panel.ui.howFarSection.collapsed = False
+    before = a_panel.ui.connectedButton.visible
+    getattr(a_panel.ui, radio).checked = True
+    a_panel.ui.connectedButton.click()
+    assert (before, a_panel.ui.connectedButton.visible) == (False, True)
+    assert a_logic.acts("keepConnected") == [("keepConnected", (a_panel.views.sliceNode,))]
+
+
+def test_without_a_segment_nothing_lies_apart(a_panel, a_case, a_logic):
+    a_panel.ui.volumeRadio.checked = True
+    enabled = a_panel.ui.connectedButton.enabled
+    a_logic.segmentId = None
+    a_logic.tell(PromptsChanged())
+    assert (enabled, a_panel.ui.connectedButton.enabled) == (True, False)
+
+
 def test_progress_says_slices_and_time_left(a_panel, a_case, a_logic):
     a_panel.ui.howFarSection.collapsed = False
     a_logic.tell(RangeProgress(3, 10, 18.4))

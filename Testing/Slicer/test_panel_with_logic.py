@@ -105,6 +105,20 @@ def test_the_volume_is_segmented_with_progress(host, a_panel, a_liver, a_logic):
     assert not a_panel.ui.cancelButton.visible
 
 
+def test_what_lies_apart_is_removed_at_a_press_and_told(host, a_panel, a_liver, a_logic):
+    whole = scene_mask(a_logic, a_liver)
+    shown = a_logic.planeOf(a_panel.views.sliceNode).index
+    with_piece = whole.copy()
+    with_piece[shown - 3, :2, :2] = True
+    paint(a_logic, a_liver, with_piece)
+    a_panel.ui.volumeRadio.checked = True
+    a_panel.ui.connectedButton.click()
+    finish(host, a_panel)
+    assert np.array_equal(scene_mask(a_logic, a_liver), whole)
+    assert a_panel.ui.resultText.text.startswith("Keep connected \u00b7 +0 \u22124 pixels")
+    assert a_panel.ui.undoButton.toolTip.startswith("Undo keep connected")
+
+
 def test_an_accepted_slice_refuses_to_change(host, a_panel, a_liver):
     a_panel.ui.acceptCheck.click()
     finish(host, a_panel)
