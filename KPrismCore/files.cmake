@@ -188,6 +188,7 @@ set(KPRISM_CORE_SCRIPTS
   KPrismCore/training/settings.py
   KPrismCore/training/state.py
   KPrismCore/training/synthetic.py
+  KPrismCore/training/tasks.py
   KPrismCore/training/validation.py
   KPrismCore/training/warm_start.py
   KPrismCore/volumes.py

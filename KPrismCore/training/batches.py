@@ -17,9 +17,10 @@ from torch.utils.data import Dataset
 
 from KPrismCore.errors import TrainingDataError
 from KPrismCore.training.augment import Augmenter, draw_style, fit
-from KPrismCore.training.data import Batch, TaskSampler
+from KPrismCore.training.data import TaskSampler
 from KPrismCore.training.hanging import AS_IT_IS
 from KPrismCore.training.settings import MODES, TrainingSettings
+from KPrismCore.training.tasks import Batch
 
 # what follows seed and step in a generator's seed; the robot has 1, the quick validation 2
 _SAMPLES = 3

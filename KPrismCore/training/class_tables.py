@@ -18,9 +18,10 @@ from KPrismCore.class_table import COLUMNS, ClassEntry
 from KPrismCore.modalities import OTHER, modality_group
 from KPrismCore.preprocess import DEFAULT_PREPROCESSING
 from KPrismCore.terminology import TISSUE, UNSPECIFIED, Code, Terminology
-from KPrismCore.training.data import Classes, TaskSampler, read_classes
+from KPrismCore.training.data import TaskSampler, read_classes
 from KPrismCore.training.packs import ImageSet
 from KPrismCore.training.settings import ALL, MODES, TrainingSettings
+from KPrismCore.training.tasks import Classes
 
 CLASSES = Path(__file__).resolve().parents[2] / "Resources" / "Classes"
 RUN_CLASSES = "classes.csv"

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from KPrismCore.network.kprism import KPrism
-from KPrismCore.training.data import Batch
 from KPrismCore.training.losses import SegmentationLoss
 from KPrismCore.training.new_classes import learn_only
 from KPrismCore.training.optimizers import make_optimizer, set_rate
@@ -21,6 +20,7 @@ from KPrismCore.training.runlog import Window
 from KPrismCore.training.schedule import learning_rate
 from KPrismCore.training.settings import NEW_CLASSES, TrainingSettings
 from KPrismCore.training.state import WeightAverage
+from KPrismCore.training.tasks import Batch
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric

@@ -26,7 +26,7 @@ from KPrismCore.training.batches import BatchStream, Share
 from KPrismCore.training.board import Board
 from KPrismCore.training.checks import check_network, check_share
 from KPrismCore.training.class_tables import joined_classes, named_classes, run_catalogue
-from KPrismCore.training.data import Batch, Classes, TaskSampler, recipe_parts
+from KPrismCore.training.data import TaskSampler, recipe_parts
 from KPrismCore.training.export import state_checkpoint
 from KPrismCore.training.learner import Learner
 from KPrismCore.training.new_classes import with_rest_of_start
@@ -39,6 +39,7 @@ from KPrismCore.training.sameness import DATA, compare_data, data_facts
 from KPrismCore.training.schedule import with_length
 from KPrismCore.training.settings import TrainingSettings
 from KPrismCore.training.state import NAMED, STATE_NAME, changed_settings, load_state, save_state, tidy_up
+from KPrismCore.training.tasks import Batch, Classes
 from KPrismCore.training.validation import QuickValidation
 from KPrismCore.training.warm_start import WarmStart, warm_start
 

@@ -22,10 +22,11 @@ from KPrismCore.errors import InputFileError, TrainingDataError
 from KPrismCore.network.config import KPrismConfig
 from KPrismCore.training.class_tables import RUN_CLASSES, data_classes, run_classes, write_classes
 from KPrismCore.training.configuration import from_plain
-from KPrismCore.training.data import Classes, read_classes
+from KPrismCore.training.data import read_classes
 from KPrismCore.training.packs import ImageSet
 from KPrismCore.training.settings import ALL, NEW_CLASSES, TrainingSettings
 from KPrismCore.training.state import STATE_NAME, load_state
+from KPrismCore.training.tasks import Classes
 from KPrismCore.training.warm_start import CLASS_TABLES, same_class
 
 # in the run's folder: what is trained of its classes, and the model that gets them

@@ -17,9 +17,9 @@ from torch import Tensor
 from KPrismCore.network.kprism import KPrism
 from KPrismCore.network.prompts import ClickSet, ImageFeatures, Prompts, ReferenceFeatures
 from KPrismCore.simulate import next_click, noisy_click
-from KPrismCore.training.data import Batch
 from KPrismCore.training.losses import SegmentationLoss, click_windows, matching_loss, upsample
 from KPrismCore.training.settings import TrainingSettings
+from KPrismCore.training.tasks import Batch
 
 MEAN, DEVIATION = 0.26, 0.30
 # probability that the first pass has a click already, in the modes where no setting decides

@@ -14,8 +14,8 @@ import torch
 from torch import nn
 
 from KPrismCore.network.kprism import KPrism
-from KPrismCore.training.data import Batch
 from KPrismCore.training.passes import encode
+from KPrismCore.training.tasks import Batch
 
 BATCHES = 100
 _Norm = nn.modules.batchnorm._BatchNorm

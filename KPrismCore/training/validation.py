@@ -15,11 +15,12 @@ from torch import Tensor
 
 from KPrismCore.network.kprism import KPrism
 from KPrismCore.training.augment import Style, fit, to_tensors
-from KPrismCore.training.data import Batch, Classes, Pair, Source, TaskSampler
+from KPrismCore.training.data import TaskSampler
 from KPrismCore.training.losses import upsample
 from KPrismCore.training.packs import ImageSet
 from KPrismCore.training.passes import Encoded, Robot, dice_scores, encode
 from KPrismCore.training.settings import TrainingSettings
+from KPrismCore.training.tasks import Batch, Classes, Pair, Source
 
 CLICK_COUNTS = (1, 3, 5)
 MEASURES = ("class", "reference", *(f"clicks_{count}" for count in CLICK_COUNTS))

@@ -7,11 +7,12 @@ import pytest
 from scipy import ndimage
 
 from KPrismCore.training.configuration import from_plain
-from KPrismCore.training.data import Task, TaskSampler
+from KPrismCore.training.data import TaskSampler
 from KPrismCore.training.drawings import found
 from KPrismCore.training.found import SIZES, find_object
 from KPrismCore.training.packs import ImageSet, Sample
 from KPrismCore.training.settings import TrainingSettings
+from KPrismCore.training.tasks import Task
 
 SIZE = 96
 
