@@ -84,6 +84,19 @@ class AnnotationSession(ClickedSession):
         """Tell whether a slice is confirmed."""
         return self.segment(segment).state.at(plane).accepted
 
+    def unchecked(self, segment: str | None = None) -> list[tuple[Plane, float]]:
+        """The slices that the network has answered on and the user has neither accepted nor clicked on.
+
+        Returns:
+            Slices of any kind, each with the answer's confidence (0 to 1), the least sure first.
+        """
+        found = [
+            (state.plane, state.recall.confidence)
+            for state in self.segment(segment).state.slices.values()
+            if state.recall is not None and not state.accepted and not state.clicks
+        ]
+        return sorted(found, key=lambda one: one[1])
+
     # how far
 
     def predict_slice(

@@ -147,6 +147,12 @@ class Interaction:
         """Confirm the slice, or take that back."""
         self._logic.accept(self._sliceNode, not self._logic.isAccepted(self._sliceNode))
 
+    def checkNext(self) -> None:
+        """Show the next slice to check in the view that acts are about."""
+        place = self._logic.checkNext(self._sliceNode)
+        if place is not None and self._sliceNode is not None:
+            self._sliceNode.JumpSliceByOffsetting(*map(float, place))
+
     def _observe(self) -> None:
         scene, node = slicer.mrmlScene, _interactionNode()
         wanted = [
@@ -177,6 +183,7 @@ class Interaction:
                 ("A",), _("Add this slice to the references"),
                 lambda: logic.addSliceAsReference(self._sliceNode),
             ),
+            Shortcut(("C",), _("Go to the next slice to check"), self.checkNext),
             Shortcut(("Return", "Enter"), _("Accept this slice, or open it again"), self.toggleAccepted),
         )  # fmt: skip
 

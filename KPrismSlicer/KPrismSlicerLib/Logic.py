@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from slicer.i18n import tr as _
 
 from KPrismCore.errors import KPrismError
@@ -19,6 +20,7 @@ from KPrismSlicerLib.ActQueue import Act, Steps
 from KPrismSlicerLib.ClickLogic import ClickLogic
 from KPrismSlicerLib.Events import ActResult, HistoryChanged, PromptsChanged
 from KPrismSlicerLib.Labels import labelText
+from KPrismSlicerLib.Review import nextToCheck
 from KPrismSlicerLib.SliceActs import ClickAct, HistoryAct, RunAct
 
 
@@ -192,6 +194,26 @@ class AnnotationLogic(ClickLogic):
             return bool(state.at(self.planeOf(sliceNode)).accepted)
         except KPrismError:
             return False
+
+    def checkNext(self, sliceNode: Any) -> np.ndarray | None:
+        """Where the next slice to look at is, RAS (3,) in mm: the least sure of those that `unchecked` gives.
+
+        Asked again with that slice in view, it is the one after it. None where there is none, which is told.
+        """
+        found = self._target(sliceNode)
+        if found is None:
+            return None
+        case, segmentId, _plane = found
+        known = case.session is not None and segmentId in case.session.segments
+        unchecked = case.session.unchecked(segmentId) if known else []
+        following = nextToCheck(unchecked, case.stackOf(sliceNode, segmentId))
+        if following is None:
+            self._say(_("No slice is left to check: each is accepted, has clicks, or was not segmented."))
+            return None
+        text = _("Slice {slice}: {percent} % sure. {count} more to check.")
+        sure = round(100 * following.confidence)
+        self._say(text.format(slice=following.index, percent=sure, count=following.others))
+        return following.centre
 
     def setLocked(self, segmentId: str, on: bool) -> None:
         """Lock a segment, so that nothing here changes it, or unlock it. Not part of the history."""

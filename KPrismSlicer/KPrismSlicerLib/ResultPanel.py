@@ -30,6 +30,7 @@ class ResultPanel:
         self._notes: list[str] = []
         self.export = ExportBox(context)
         context.slots.connect(context.ui.acceptCheck, "clicked(bool)", self._accept)
+        context.slots.connect(context.ui.checkNextButton, "clicked()", context.interaction.checkNext)
         context.slots.connect(context.ui.showChangesCheck, "toggled(bool)", self._showChanges)
         self.clear()
 
@@ -80,7 +81,7 @@ class ResultPanel:
         able = logic.session is not None and bool(logic.segmentId) and logic.sliceIndex(node) is not None
         with quietly(ui.acceptCheck):
             ui.acceptCheck.checked = able and logic.isAccepted(node)
-        ui.acceptCheck.enabled = able
+        ui.acceptCheck.enabled = ui.checkNextButton.enabled = able
         self.export.update()
 
     def _showChanges(self, on: bool) -> None:

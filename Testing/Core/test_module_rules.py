@@ -14,8 +14,9 @@ FILES = sorted(LIBRARY.glob("*.py"))
 # A file may import files of its own group, and of the groups that its group names.
 PLAIN = "__init__ Paths Events Labels Problems Checksums Child Probe System Strokes ClickRegister"
 SCENE = (
-    "Grids SegmentLayer SegmentLayers Protection NodeReading MaskWriter EditableArea ReferenceSources Export"
-    " Terminologies SceneBridge SegmentLooks SlicePlanes Changes SceneWatch SceneState SegmentationPlace"
+    "Grids SegmentLayer SegmentLayers Protection NodeReading MaskWriter EditableArea ReferenceSources"
+    " Export Terminologies SceneBridge SegmentLooks SlicePlanes Review Changes SceneWatch SceneState"
+    " SegmentationPlace"
 )
 WORK = "Worker ActQueue Model"
 LOGIC = (

@@ -171,3 +171,27 @@ def test_a_plane_that_crosses_several_accepted_slices_leaves_all_of_them_alone(s
     crossing = SlicePlane(session.volume.geometry, "j", 9)
     session.set_mask(~session.slice_mask(crossing), crossing)
     assert all(map(np.array_equal, before, [session.slice_mask(plane) for plane in accepted]))
+
+
+# slices that the user has not looked at
+
+
+def test_slices_that_only_the_network_has_answered_on_are_unchecked(session, predictor):
+    session.new_segment(class_name="liver")
+    list(session.predict_range([session.plane(k) for k in (1, 3, 4)]))
+    session.accept(session.plane(1))
+    session.add_click(session.plane(3), INSIDE)
+    assert [(plane.index, sure) for plane, sure in session.unchecked()] == [(4, 0.75)]
+
+
+def test_a_slice_is_unchecked_again_when_it_is_opened_again(session):
+    session.new_segment(class_name="liver")
+    session.predict_slice(session.plane(2))
+    session.accept(session.plane(2))
+    session.accept(session.plane(2), False)
+    assert len(session.unchecked()) == 1
+
+
+def test_a_mask_that_was_painted_is_not_unchecked(session):
+    session.set_mask(np.ones(session.volume.geometry.shape))
+    assert session.unchecked() == []

@@ -25,10 +25,10 @@ from KPrismSlicerLib.Paths import resourcePath  # noqa: E402
 # a mark that no text of the source has
 MARK = "\u00a4"
 ACTS = (
-    "accept", "addReferencesFromItem", "addSliceAsReference", "cancel", "clearSlice", "enableReference",
-    "keepConnected", "loadModel", "moveReference", "newSegment", "newSegmentation", "predictRange",
-    "predictSlice", "predictVolume", "redo", "removeReference", "setClass", "setLocked", "setReferenceSlice",
-    "takeEdits", "undo",
+    "accept", "addReferencesFromItem", "addSliceAsReference", "cancel", "checkNext", "clearSlice",
+    "enableReference", "keepConnected", "loadModel", "moveReference", "newSegment", "newSegmentation",
+    "predictRange", "predictSlice", "predictVolume", "redo", "removeReference", "setClass", "setLocked",
+    "setReferenceSlice", "takeEdits", "undo",
 )  # fmt: skip
 
 
@@ -134,12 +134,16 @@ class StillInteraction:
     )
 
     showChanges: bool = True  # noqa: N815
+    checks: int = 0
 
     def chooseView(self, sliceNode: Any) -> None:  # noqa: N802, N803
         self.sliceNode = sliceNode
 
     def setTool(self, tool: str) -> None:  # noqa: N802
         self.tool = tool
+
+    def checkNext(self) -> None:  # noqa: N802
+        self.checks += 1
 
 
 def ready_model() -> ModelState:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from interaction_fixtures import *  # noqa: F403
 from interaction_fixtures import moved, observers
@@ -134,6 +135,24 @@ def test_a_chosen_view_is_kept_until_the_mouse_comes_to_another(an_interaction, 
     before = an_interaction.sliceNode
     mouse.move("Red", mark)
     assert (before, an_interaction.sliceNode) == (other, red)
+
+
+@pytest.mark.parametrize("shift", [(0, 0, 0), (0, 0, 3), (4, -2, -3)])
+def test_the_view_goes_to_the_slice_to_check(an_interaction, a_logic, a_volume, red, mouse, mark, shift):
+    place = np.add(rasOf(a_volume, MARK), shift)
+    a_logic.checkNext = lambda node: place if node is red else None
+    mouse.move("Red", mark)
+    an_interaction.checkNext()
+    matrix = slicer.util.arrayFromVTKMatrix(red.GetSliceToRAS())
+    assert matrix[:3, 2] @ (place - matrix[:3, 3]) == pytest.approx(0, abs=1e-6)
+
+
+def test_with_no_slice_to_check_the_view_stays(an_interaction, a_logic, red, mouse, mark):
+    mouse.move("Red", mark)
+    before = red.GetSliceOffset()
+    an_interaction.checkNext()
+    assert a_logic.acts("checkNext") == [("checkNext", (red,))]
+    assert red.GetSliceOffset() == before
 
 
 def test_accepting_toggles(an_interaction, a_logic, red, mouse, mark):

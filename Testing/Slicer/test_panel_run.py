@@ -94,6 +94,18 @@ def test_without_a_segment_nothing_lies_apart(a_panel, a_case, a_logic):
     assert (enabled, a_panel.ui.connectedButton.enabled) == (True, False)
 
 
+def test_check_next_asks_for_the_next_slice(a_panel, a_case, an_interaction):
+    a_panel.ui.checkNextButton.click()
+    assert an_interaction.checks == 1
+
+
+def test_a_view_beside_the_image_has_no_slice_to_check(a_panel, a_case, a_logic):
+    before = a_panel.ui.checkNextButton.enabled
+    a_logic.slice = None
+    a_logic.tell(PromptsChanged())
+    assert (before, a_panel.ui.checkNextButton.enabled) == (True, False)
+
+
 def test_progress_says_slices_and_time_left(a_panel, a_case, a_logic):
     a_panel.ui.howFarSection.collapsed = False
     a_logic.tell(RangeProgress(3, 10, 18.4))

@@ -119,6 +119,16 @@ def test_what_lies_apart_is_removed_at_a_press_and_told(host, a_panel, a_liver, 
     assert a_panel.ui.undoButton.toolTip.startswith("Undo keep connected")
 
 
+def test_check_next_leads_through_the_slices_of_a_run(host, a_panel, a_liver, a_logic):
+    run_over_the_volume(host, a_panel)
+    count, seen = a_logic.sliceCount(a_panel.views.sliceNode), set()
+    for _ in range(count):
+        a_panel.ui.checkNextButton.click()
+        seen.add(a_logic.sliceIndex(a_panel.views.sliceNode))
+    assert seen == set(range(count))
+    assert f"{count - 1} more to check" in a_panel.ui.resultText.text
+
+
 def test_an_accepted_slice_refuses_to_change(host, a_panel, a_liver):
     a_panel.ui.acceptCheck.click()
     finish(host, a_panel)

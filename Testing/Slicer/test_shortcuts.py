@@ -128,6 +128,7 @@ ACTS = [
     (qt.Qt.Key_Delete, SHIFT, "clearSlice"),
     (qt.Qt.Key_S, PLAIN, "predictSlice"),
     (qt.Qt.Key_A, PLAIN, "addSliceAsReference"),
+    (qt.Qt.Key_C, PLAIN, "checkNext"),
     (qt.Qt.Key_Return, PLAIN, "accept"),
     (qt.Qt.Key_Enter, PLAIN, "accept"),
 ]
