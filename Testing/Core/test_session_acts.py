@@ -291,3 +291,46 @@ def test_damaged_prompts_leave_the_session_as_it_was(painted):
     with pytest.raises(SessionFileError):
         painted.restore_prompts(values)
     assert painted.clicks(painted.plane(2)) == (INSIDE,)
+
+
+# clicks and masks in any order
+
+
+def test_a_whole_prediction_spares_what_is_not_editable(painted):
+    plane, editable = painted.plane(2), np.zeros(painted.plane(2).shape, dtype=bool)
+    editable[:6] = True
+    before = painted.slice_mask(plane)
+    painted.set_class("liver")
+    painted.predict_slice(plane, editable=editable)
+    left = painted.slice_mask(plane)
+    assert np.array_equal(left[6:], before[6:])
+    assert not np.array_equal(left[:6], before[:6])
+
+
+def test_a_click_removed_after_the_mask_was_drawn_anew_leaves_later_ones_in_place(session):
+    # two clicks before the drawing, one after it: without the first, the second still belongs to the drawing
+    plane = session.plane(2)
+    session.add_click(plane, INSIDE)
+    session.add_click(plane, NEAR)
+    drawn = np.zeros(plane.shape, dtype=bool)
+    drawn[4:9, 4:9] = True
+    session.set_mask(drawn, plane)
+    session.add_click(plane, FAR)
+    removed = session.remove_click(plane, 0).after
+    expected = session.engine.predict(plane, None, (), (NEAR, FAR), drawn, refining=True).mask
+    assert np.array_equal(removed, expected)
+
+
+def test_clicks_are_answered_again_as_refinements(session, monkeypatch):
+    plane, asked = session.plane(2), []
+    original = session.engine.predict
+
+    def predict(*arguments, **options):
+        asked.append(options["refining"])
+        return original(*arguments, **options)
+
+    for click in (INSIDE, NEAR, FAR):
+        session.add_click(plane, click)
+    monkeypatch.setattr(session.engine, "predict", predict)
+    session.remove_click(plane, 0)
+    assert asked == [True, True]
