@@ -74,9 +74,7 @@ def segment(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Result: .seg.nrrd, .nii.gz, .nii, .nrrd or .mha.")
     ],
-    class_: Annotated[
-        list[str] | None, typer.Option("--class", help="Class to find; repeat for several.")
-    ] = None,
+    class_: Annotated[list[str] | None, typer.Option("--class", help="Class to find; repeatable.")] = None,
     reference: Annotated[
         list[str] | None,
         typer.Option(
@@ -88,10 +86,7 @@ def segment(
     ] = None,
     slices: Annotated[str | None, typer.Option(help="FIRST:LAST from 0, both included; else all.")] = None,
     plane: Annotated[str | None, typer.Option(help=f"{', '.join(KINDS)}; by default as acquired.")] = None,
-    connected_to: Annotated[
-        int | None,
-        typer.Option(metavar="SLICE", help="Keep only what is connected in 3-D with this slice."),
-    ] = None,
+    connected_to: Annotated[int | None, typer.Option(help="Keep what is connected with this slice.")] = None,
     model: Annotated[
         str, typer.Option(help="Name of a shipped model, or a checkpoint file.")
     ] = DEFAULT_MODEL,
