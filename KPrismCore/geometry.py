@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import SimpleITK as sitk
 
 FloatArray = NDArray[np.float64]
+Box = tuple[slice, slice, slice]
 
 _LPS_SIGNS = np.array([-1.0, -1.0, 1.0])
 _LETTERS = (("L", "R"), ("P", "A"), ("I", "S"))
@@ -50,6 +51,17 @@ def kji_from_ijk(points: ArrayLike) -> FloatArray:
 def ijk_from_kji(points: ArrayLike) -> FloatArray:
     """Convert voxel indices (..., 3) from KJI (numpy order) to IJK."""
     return np.flip(_as_points(points), axis=-1).copy()
+
+
+def bounding_box(mask: NDArray[np.bool_]) -> Box | None:
+    """The smallest box, as slices k, j, i, with all True voxels of a mask KJI; None where there is none."""
+    parts = []
+    for axis in range(3):
+        used = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
+        if not len(used):
+            return None
+        parts.append(slice(int(used[0]), int(used[-1]) + 1))
+    return parts[0], parts[1], parts[2]
 
 
 @dataclass(frozen=True, eq=False)

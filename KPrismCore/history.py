@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from KPrismCore.geometry import Box, bounding_box
 from KPrismCore.session_state import SegmentState
 from KPrismCore.slices import Plane
 
 BoolArray = NDArray[np.bool_]
-Box = tuple[slice, slice, slice]
 DEFAULT_HISTORY_BYTES = 256 << 20
 
 
@@ -39,17 +39,14 @@ class Delta:
     def between(cls, before: BoolArray, after: BoolArray, box: Box) -> Delta | None:
         """Compare two states (K, J, I) of a box; None where they are equal."""
         changed = before ^ after
-        tight = []
-        for axis in range(3):
-            used = np.flatnonzero(changed.any(axis=tuple(other for other in range(3) if other != axis)))
-            if not len(used):
-                return None
-            tight.append(slice(int(used[0]), int(used[-1]) + 1))
+        tight = bounding_box(changed)
+        if tight is None:
+            return None
         corner = [part.start for part in box]
         k, j, i = (
             slice(one.start + start, one.stop + start) for one, start in zip(tight, corner, strict=True)
         )
-        return cls((k, j, i), zlib.compress(np.packbits(changed[tuple(tight)]).tobytes(), 1))
+        return cls((k, j, i), zlib.compress(np.packbits(changed[tight]).tobytes(), 1))
 
     def flip(self, voxels: BoolArray) -> None:
         """Flip the changed voxels of an array KJI in place."""

@@ -10,6 +10,8 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from KPrismCore.geometry import bounding_box
+
 BoolArray = NDArray[np.bool_]
 
 
@@ -24,7 +26,7 @@ def apart_from(mask: BoolArray, seeds: BoolArray) -> BoolArray:
         KJI, a new array.
     """
     apart = np.zeros_like(mask)
-    box = _box(mask)
+    box = bounding_box(mask)
     if box is None:
         return apart
     image = sitk.GetImageFromArray(mask[box].astype(np.uint8))
@@ -35,14 +37,3 @@ def apart_from(mask: BoolArray, seeds: BoolArray) -> BoolArray:
     kept[0] = True
     apart[box] = ~kept[pieces]
     return apart
-
-
-def _box(mask: BoolArray) -> tuple[slice, ...] | None:
-    """The smallest box (k, j, i) with all of a mask; None where it is empty."""
-    box = []
-    for axis in range(mask.ndim):
-        used = np.flatnonzero(mask.any(axis=tuple(other for other in range(mask.ndim) if other != axis)))
-        if not len(used):
-            return None
-        box.append(slice(int(used[0]), int(used[-1]) + 1))
-    return tuple(box)

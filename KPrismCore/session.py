@@ -169,26 +169,17 @@ class AnnotationSession(ClickedSession):
             )
         seeds = np.zeros_like(owner.voxels)
         confirmed = [(one, np.ones(one.shape, dtype=bool)) for one in (plane, *owner.state.accepted)]
-        clicked = [(state.plane, _marks(state)) for state in owner.state.slices.values()]
+        clicked = [(state.plane, _marks(state)) for state in owner.state.slices.values() if state.clicks]
         for one, pixels in (*confirmed, *clicked):
             seeds[tuple(one.voxels_of(pixels).T[::-1])] = True
         return apart_from(owner.voxels, seeds)
 
-    def keep_connected(
-        self, plane: Plane, segment: str | None = None, *, editable: BoolArray | None = None
-    ) -> Act | None:
-        """Remove what is `apart` from a slice; give the undo step, None where nothing is.
+    def remove_pieces(self, pieces: BoolArray, segment: str | None = None) -> Act | None:
+        """Remove voxels KJI, such as those `apart`; give the undo step, None where nothing changed.
 
-        Args:
-            editable: KJI, True where voxels may change; everywhere by default.
-
-        Raises:
-            PromptError: the slice has no mask.
+        Accepted slices keep theirs.
         """
-        apart = self.apart(plane, segment)
-        if editable is not None:
-            apart &= editable
-        return self.set_mask(self.segment(segment).voxels & ~apart, segment=segment, label="keep connected")
+        return self.set_mask(self.segment(segment).voxels & ~pieces, segment=segment, label="keep connected")
 
     # tomorrow
 

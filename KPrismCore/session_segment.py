@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from KPrismCore.errors import GeometryError, ProtectedError
-from KPrismCore.history import Box, Delta
+from KPrismCore.geometry import Box
+from KPrismCore.history import Delta
 from KPrismCore.predictions import Prediction
 from KPrismCore.session_state import Base, PackedMask, SegmentState, SliceState, digest, plane_key
 from KPrismCore.slices import Plane, SlicePlane

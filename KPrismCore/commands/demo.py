@@ -225,7 +225,7 @@ def together(shown: Demo) -> None:
 
 
 def whole_volume(shown: Demo) -> None:
-    """How far? Class and examples on every slice but the one that is accepted."""
+    """How far? Class and examples on every slice but the accepted one, and what is connected with that."""
     session, structure = shown.session, "lungs"
     slices = [session.plane(index) for index in range(session.volume.array.shape[0])]
     began = time.perf_counter()
@@ -242,6 +242,10 @@ def whole_volume(shown: Demo) -> None:
         f"{1000 * seconds:.0f}",
     )
     shown.table.add_row("5 volume", *cells)
+    session.remove_pieces(session.apart(_largest(shown, structure)))
+    mask = session.mask()
+    score = dice(mask, truth)
+    shown.table.add_row("5 volume", "what is connected", structure, f"{score:.2f}", "", "")
     chosen = np.flatnonzero(truth.any(axis=(1, 2)))
     chosen = chosen[np.linspace(0, len(chosen) - 1, CLICKS + 2).astype(int)[1:-1]]
     panels = []

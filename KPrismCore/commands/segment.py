@@ -235,7 +235,7 @@ def _compute(
 def _keep_connected(session: AnnotationSession, centre: SlicePlane) -> None:
     for identifier, one in session.segments.items():
         if centre.read_mask(one.voxels).any():
-            session.keep_connected(centre, identifier)
+            session.remove_pieces(session.apart(centre, identifier), identifier)
         else:
             say(f"Note: '{one.name}' is not on slice {centre.index}; all that was found of it is kept.")
 

@@ -14,7 +14,8 @@ from KPrismCore.slices import BoolArray, Plane, SlicePlane
 
 if TYPE_CHECKING:
     # they load torch
-    from KPrismCore.history import Act, Box, Delta
+    from KPrismCore.geometry import Box
+    from KPrismCore.history import Act, Delta
     from KPrismCore.session import AnnotationSession
     from KPrismCore.session_state import SegmentState
 

@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 from slicer.i18n import tr as _
 
 from KPrismCore.errors import GeometryError, ImageContentError
-from KPrismCore.geometry import VolumeGeometry
+from KPrismCore.geometry import Box, VolumeGeometry
 
 Array = NDArray[Any]
 FloatArray = NDArray[np.float64]
 # slices k, j, i of a volume's array; never negative
-Box = tuple[slice, slice, slice]
 Triple = tuple[int, int, int]
 
 # distance of voxel centres, in voxels, up to which two grids are the same: files round their matrices
@@ -99,17 +98,6 @@ def ijkToSegmentation(volumeNode: Any, segmentationNode: Any) -> FloatArray:
     if volumeNode.GetParentTransformNode() is segmentationNode.GetParentTransformNode():
         return matrix
     return np.linalg.inv(worldFromNode(segmentationNode)) @ worldFromNode(volumeNode) @ matrix
-
-
-def boundingBox(mask: Array) -> Box | None:
-    """The smallest box with all True voxels of a mask (K, J, I); None where there is none."""
-    parts = []
-    for axis in range(3):
-        used = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
-        if not len(used):
-            return None
-        parts.append(slice(int(used[0]), int(used[-1]) + 1))
-    return parts[0], parts[1], parts[2]
 
 
 def shifted(box: Box, by: Sequence[int]) -> Box:

@@ -204,8 +204,7 @@ class AnnotationLogic(ClickLogic):
         if found is None:
             return None
         case, segmentId, _plane = found
-        known = case.session is not None and segmentId in case.session.segments
-        unchecked = case.session.unchecked(segmentId) if known else []
+        unchecked = case.session.unchecked(segmentId) if self._state is not None else []
         following = nextToCheck(unchecked, case.stackOf(sliceNode, segmentId))
         if following is None:
             self._say(_("No slice is left to check: each is accepted, has clicks, or was not segmented."))

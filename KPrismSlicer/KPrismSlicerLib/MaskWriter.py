@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from slicer.i18n import tr as _
 
 from KPrismCore.errors import GeometryError
-from KPrismSlicerLib.Grids import Box, binaryLabelmap, boundingBox, matrixToVtk, shifted, startOf
+from KPrismCore.geometry import bounding_box
+from KPrismSlicerLib.Grids import Box, binaryLabelmap, matrixToVtk, shifted, startOf
 from KPrismSlicerLib.Protection import inOverwriteMode, isProtected, segmentOf
 from KPrismSlicerLib.SegmentLayers import SegmentLayer, SegmentLayers, arrayOfImage
 
@@ -133,7 +134,7 @@ def _take(layers: SegmentLayers, gained: BoolArray, box: Box, others: list[str])
             if label in mine:
                 before = labels == label
                 lost = before & gained
-                tight = boundingBox(lost)
+                tight = bounding_box(lost)
                 if tight is not None:
                     taken[mine[label]] = (
                         shifted(tight, startOf(box)),
@@ -151,7 +152,7 @@ def _put(layers: SegmentLayers, segmentId: str, after: BoolArray, box: Box) -> N
         beneath = layer.labelsIn(box)[after]
         if np.any((beneath != 0) & (beneath != layer.labels[segmentId])):
             layer = layers.separate(segmentId)
-    needed = boundingBox(after)
+    needed = bounding_box(after)
     if needed is not None:
         layer.cover(shifted(needed, startOf(box)), segmentId)
     layer.put(segmentId, after, box)

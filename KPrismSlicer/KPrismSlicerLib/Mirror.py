@@ -25,7 +25,8 @@ from KPrismSlicerLib.SceneState import restorePrompts
 
 if TYPE_CHECKING:
     # they load torch
-    from KPrismCore.history import Act, Box
+    from KPrismCore.geometry import Box
+    from KPrismCore.history import Act
     from KPrismCore.session import AnnotationSession
     from KPrismCore.session_segment import Segment
 

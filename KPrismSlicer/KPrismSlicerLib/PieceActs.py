@@ -40,7 +40,7 @@ class PieceActs(SliceActs):
             allowed = self._bridge.editable(node, segmentId, image, one)
             if allowed is not None:
                 one.write(one.read_mask(apart) & allowed, apart)
-        act = yield lambda: session.keep_connected(plane, segmentId, editable=apart)
+        act = yield lambda: session.remove_pieces(apart, segmentId)
         if act is None:
             self._say(_("Nothing lies apart from this slice."))
             raise ActDropped

@@ -16,7 +16,7 @@ from slicer.i18n import tr as _
 from vtk.util.numpy_support import get_vtk_array_type, get_vtk_to_numpy_typemap, vtk_to_numpy
 
 from KPrismCore.errors import GeometryError
-from KPrismCore.geometry import VolumeGeometry
+from KPrismCore.geometry import VolumeGeometry, bounding_box
 from KPrismCore.volumes import resample_mask_onto
 from KPrismSlicerLib.Grids import (
     Array,
@@ -25,7 +25,6 @@ from KPrismSlicerLib.Grids import (
     GridMap,
     Triple,
     binaryLabelmap,
-    boundingBox,
     isEmpty,
     matrixFromVtk,
     matrixToVtk,
@@ -134,7 +133,7 @@ class SegmentLayer:
         """Give a segment a labelmap of its own, with what it has here; give this layer, then that one."""
         found, start = self._view()
         mask = found == self.labels[segmentId]
-        used = boundingBox(mask)
+        used = bounding_box(mask)
         image = self._newImage(None if used is None else shifted(used, start), np.dtype(np.uint8))
         if used is not None:
             self._viewOf(image)[0][...] = mask[used]

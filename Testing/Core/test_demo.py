@@ -66,6 +66,11 @@ def test_the_table_tells_every_act(results):
 
 
 @pytest.mark.slow
+def test_the_table_tells_what_is_connected(results):
+    assert "what is connected" in (results / "demo.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
 def test_the_segmentation_holds_all_acts(results):
     assert len(list_segments(results / "demo.seg.nrrd")) == 4
 

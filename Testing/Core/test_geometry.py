@@ -9,7 +9,14 @@ import pytest
 import SimpleITK as sitk
 
 from KPrismCore.errors import GeometryError
-from KPrismCore.geometry import VolumeGeometry, ijk_from_kji, kji_from_ijk, lps_from_ras, ras_from_lps
+from KPrismCore.geometry import (
+    VolumeGeometry,
+    bounding_box,
+    ijk_from_kji,
+    kji_from_ijk,
+    lps_from_ras,
+    ras_from_lps,
+)
 
 ORIENTATIONS = [
     (axes, signs) for axes in permutations(range(3)) for signs in product((1, -1), repeat=3)
@@ -238,3 +245,14 @@ def test_an_impossible_size_is_refused(size: tuple[int, ...]) -> None:
 def test_points_need_three_coordinates(a_geometry: VolumeGeometry) -> None:
     with pytest.raises(GeometryError, match="three-dimensional"):
         a_geometry.ras_from_ijk((1, 2))
+
+
+@pytest.mark.parametrize("box", [np.s_[0:1, 0:1, 0:1], np.s_[1:3, 2:5, 0:6], np.s_[3:4, 4:5, 5:6]])
+def test_the_bounding_box_of_a_box_is_that_box(box):
+    mask = np.zeros((4, 5, 6), dtype=bool)
+    mask[box] = True
+    assert bounding_box(mask) == box
+
+
+def test_an_empty_mask_has_no_bounding_box():
+    assert bounding_box(np.zeros((4, 5, 6), dtype=bool)) is None

@@ -16,6 +16,10 @@ from Testing.Core.tiny import flipped_geometry, oblique_plane
 MAIN, STRAY, CORNER = np.s_[1:4, 4:12, 3:9], np.s_[5:6, 18:22, 12:16], np.s_[4:5, 12:14, 9:11]
 
 
+def keep_connected(session, plane, segment=None):
+    return session.remove_pieces(session.apart(plane, segment), segment)
+
+
 def marked(*boxes: tuple[slice, ...]) -> np.ndarray:
     mask = np.zeros(flipped_geometry().shape, dtype=bool)
     for box in boxes:
@@ -66,12 +70,12 @@ def test_the_mask_itself_is_left_as_it_is():
 
 
 def test_what_is_connected_with_a_slice_stays(painted):
-    painted.keep_connected(painted.plane(2))
+    keep_connected(painted, painted.plane(2))
     assert np.array_equal(painted.mask(), marked(MAIN, CORNER))
 
 
 def test_the_slice_says_which_piece_is_meant(painted):
-    painted.keep_connected(painted.plane(5))
+    keep_connected(painted, painted.plane(5))
     assert np.array_equal(painted.mask(), marked(STRAY))
 
 
@@ -79,7 +83,7 @@ def test_the_slice_says_which_piece_is_meant(painted):
 def test_any_kind_of_slice_will_do(painted, kind):
     geometry = painted.volume.geometry
     plane = SlicePlane.through(geometry, kind, geometry.ras_from_ijk((5, 8, 2)))
-    painted.keep_connected(plane)
+    keep_connected(painted, plane)
     assert np.array_equal(painted.mask(), marked(MAIN, CORNER))
 
 
@@ -87,14 +91,14 @@ def test_an_oblique_slice_will_do(painted):
     plane = oblique_plane(painted.volume.geometry)
     shown = plane.voxels_of(plane.read_mask(painted.mask()))
     assert len(shown)
-    painted.keep_connected(plane)
+    keep_connected(painted, plane)
     whole = (MAIN, CORNER) if marked(MAIN, CORNER)[tuple(shown.T[::-1])].any() else (STRAY,)
     assert np.array_equal(painted.mask(), marked(*whole))
 
 
 def test_a_piece_on_an_accepted_slice_stays(painted):
     painted.accept(painted.plane(5))
-    assert painted.keep_connected(painted.plane(2)) is None
+    assert keep_connected(painted, painted.plane(2)) is None
     assert np.array_equal(painted.mask(), marked(MAIN, STRAY, CORNER))
 
 
@@ -103,7 +107,7 @@ def test_a_piece_that_was_clicked_on_stays(painted):
     x, y = np.rint(plane.ijk_to_pixel((13, 19, 5)))
     painted.add_click(plane, Click(float(x), float(y), True))
     painted.set_mask(marked(MAIN, STRAY, CORNER))
-    assert painted.keep_connected(painted.plane(2)) is None
+    assert keep_connected(painted, painted.plane(2)) is None
 
 
 def test_a_negative_click_keeps_nothing(painted):
@@ -111,21 +115,12 @@ def test_a_negative_click_keeps_nothing(painted):
     x, y = np.rint(plane.ijk_to_pixel((13, 19, 5)))
     painted.add_click(plane, Click(float(x), float(y), False))
     painted.set_mask(marked(MAIN, STRAY, CORNER))
-    painted.keep_connected(painted.plane(2))
+    keep_connected(painted, painted.plane(2))
     assert np.array_equal(painted.mask(), marked(MAIN, CORNER))
 
 
-def test_only_where_voxels_may_change_are_they_removed(painted):
-    editable = np.ones_like(painted.mask())
-    editable[:, :, 14:] = False
-    painted.keep_connected(painted.plane(2), editable=editable)
-    kept = marked(STRAY)
-    kept[:, :, :14] = False
-    assert np.array_equal(painted.mask(), marked(MAIN, CORNER) | kept)
-
-
 def test_one_undo_brings_all_pieces_back(painted):
-    painted.keep_connected(painted.plane(2))
+    keep_connected(painted, painted.plane(2))
     assert painted.history.undo_label == "keep connected"
     painted.undo()
     assert np.array_equal(painted.mask(), marked(MAIN, STRAY, CORNER))
@@ -134,37 +129,35 @@ def test_one_undo_brings_all_pieces_back(painted):
 def test_where_nothing_is_apart_there_is_nothing_to_undo(session):
     session.set_mask(marked(MAIN))
     steps = len(session.history)
-    assert session.keep_connected(session.plane(2)) is None
+    assert keep_connected(session, session.plane(2)) is None
     assert len(session.history) == steps
 
 
 def test_other_segments_keep_their_pieces(painted):
     painted.new_segment("two")
     painted.set_mask(marked(STRAY))
-    painted.keep_connected(painted.plane(2), "Segment_1")
+    keep_connected(painted, painted.plane(2), "Segment_1")
     assert np.array_equal(painted.mask("Segment_2"), marked(STRAY))
 
 
 def test_the_next_click_refines_what_was_left(painted, predictor):
-    painted.keep_connected(painted.plane(2))
+    keep_connected(painted, painted.plane(2))
     painted.add_click(painted.plane(2), Click(5, 4, True))
     previous = predictor.asked[-1]["previous"]
     assert np.array_equal(previous, painted.plane(2).read_mask(marked(MAIN, CORNER)))
 
 
-@pytest.mark.parametrize("act", ["apart", "keep_connected"])
-def test_a_slice_without_a_mask_is_refused(painted, act):
+def test_a_slice_without_a_mask_is_refused(painted):
     with pytest.raises(PromptError, match="nothing of 'one'"):
-        getattr(painted, act)(painted.plane(0))
-    assert np.array_equal(painted.mask(), marked(MAIN, STRAY, CORNER))
+        painted.apart(painted.plane(0))
 
 
 def test_a_locked_segment_keeps_its_pieces(painted):
     painted.current.locked = True
     with pytest.raises(ProtectedError):
-        painted.keep_connected(painted.plane(2))
+        keep_connected(painted, painted.plane(2))
 
 
 def test_a_slice_of_another_volume_is_refused(painted):
     with pytest.raises(GeometryError):
-        painted.keep_connected(SlicePlane(flipped_geometry((20, 24, 7)), "k", 2))
+        keep_connected(painted, SlicePlane(flipped_geometry((20, 24, 7)), "k", 2))

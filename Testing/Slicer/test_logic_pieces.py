@@ -77,19 +77,6 @@ def test_what_was_removed_is_told(logic, painted, view, heard):
     assert heard.results[-1].changed == (0, marked(STRAY).sum())
 
 
-def test_after_a_run_what_it_found_apart_goes(logic, predictor, view):
-    liver = logic.newSegment("liver")
-    logic.predictVolume(view)
-    wait(logic)
-    found = scene_mask(logic, liver)
-    # the network of tests marks noise on every slice
-    logic.keepConnected(view)
-    wait(logic)
-    left = scene_mask(logic, liver)
-    assert np.array_equal(left[2], found[2])
-    assert not (left & ~found).any()
-
-
 def test_where_nothing_is_apart_that_is_said(logic, segment, view, heard):
     paint(logic, segment, marked(MAIN))
     logic.keepConnected(view)
