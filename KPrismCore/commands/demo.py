@@ -253,7 +253,7 @@ def whole_volume(shown: Demo) -> None:
         found = plane.read_mask(mask)
         caption = f"slice {plane.index}: Dice {dice(found, plane.read_mask(truth)):.2f}"
         panels.append(shown.panel(caption, plane, structure, found))
-    title = f"5  How far? What is connected in the whole volume: Dice {score:.2f}, {session.millilitres():.0f} ml"
+    title = f"5  How far? The volume, what is connected: Dice {score:.2f}, {session.millilitres():.0f} ml"
     shown.rows.append(Row(f"{title}, {seconds:.1f} s for {len(results)} slices", panels))
 
 
